@@ -1,0 +1,231 @@
+//! Pointwise ops: each result element depends on one element of each (broadcast) operand.
+
+use super::{Results, ShapeError, broadcast, one, tensor};
+use crate::{AttributeError, Attributes, DType, TensorType, Type, Work};
+
+macro_rules! kinds {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal $flops:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "each kind is named after the function it applies")]
+        pub enum $name { $($variant,)* }
+
+        impl $name {
+            /// Every kind.
+            pub const ALL: &[$name] = &[$($name::$variant,)*];
+
+            /// Name in the text form.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// Other FLOPs per result element.
+            pub fn flops(self) -> u64 {
+                match self { $($name::$variant => $flops,)* }
+            }
+
+            /// The kind with this name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// Functions of one element, with the other FLOPs that one application counts.
+    Unary {
+        Neg "neg" 1, Abs "abs" 1, Sign "sign" 1, Floor "floor" 1, Ceil "ceil" 1, Round "round" 1,
+        Exp "exp" 1, Log "log" 1, Sqrt "sqrt" 1, Rsqrt "rsqrt" 2, Reciprocal "reciprocal" 1, Square "square" 1,
+        Sin "sin" 1, Cos "cos" 1, Tanh "tanh" 1, Erf "erf" 1,
+        Relu "relu" 1, Relu6 "relu6" 2, LeakyRelu "leaky_relu" 2, Elu "elu" 3, Softplus "softplus" 3,
+        Sigmoid "sigmoid" 4, HardSigmoid "hardsigmoid" 4, Silu "silu" 5, HardSwish "hardswish" 5, Mish "mish" 6,
+        Gelu "gelu" 5, GeluTanh "gelu_tanh" 8, QuickGelu "quick_gelu" 6,
+        LogicalNot "logical_not" 1, BitwiseNot "bitwise_not" 1, IsNan "is_nan" 1,
+    }
+}
+
+kinds! {
+    /// Functions of two elements.
+    Binary {
+        Add "add" 1, Sub "sub" 1, Mul "mul" 1, Div "div" 1, FloorDiv "floor_div" 1, Mod "mod" 1, Pow "pow" 1,
+        Max "maximum" 1, Min "minimum" 1,
+        Eq "eq" 1, Ne "ne" 1, Lt "lt" 1, Le "le" 1, Gt "gt" 1, Ge "ge" 1,
+        And "and" 1, Or "or" 1, Xor "xor" 1,
+    }
+}
+
+impl Binary {
+    fn compares(self) -> bool {
+        matches!(self, Binary::Eq | Binary::Ne | Binary::Lt | Binary::Le | Binary::Gt | Binary::Ge)
+    }
+}
+
+/// The pointwise ops.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pointwise {
+    /// A function of one operand.
+    Unary(Unary),
+    /// A function of two operands that broadcast.
+    Binary(Binary),
+    /// A function of the operand and a constant.
+    WithScalar {
+        /// Which function.
+        kind: Binary,
+        /// The constant.
+        scalar: f64,
+        /// The constant is the first argument.
+        reversed: bool,
+    },
+    /// Values brought into a range; operand x.
+    Clamp {
+        /// Lower bound.
+        min: Option<f64>,
+        /// Upper bound.
+        max: Option<f64>,
+    },
+    /// Second operand where the first (bool) holds, else the third; operands broadcast.
+    Where,
+    /// x with `value` where the mask (bool) holds; operands x, mask.
+    MaskedFill {
+        /// What is filled in.
+        value: f64,
+    },
+    /// Random zeros with probability `p`; outside training it passes its operand on.
+    Dropout {
+        /// Probability of a zero.
+        p: f64,
+        /// Live.
+        training: bool,
+        /// Whole samples are dropped (stochastic depth).
+        per_sample: bool,
+    },
+}
+
+impl Pointwise {
+    pub(crate) fn mnemonic(&self) -> &'static str {
+        match self {
+            Pointwise::Unary(kind) => kind.name(),
+            Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.name(),
+            Pointwise::Clamp { .. } => "clamp",
+            Pointwise::Where => "where",
+            Pointwise::MaskedFill { .. } => "masked_fill",
+            Pointwise::Dropout { per_sample: false, .. } => "dropout",
+            Pointwise::Dropout { per_sample: true, .. } => "stochastic_depth",
+        }
+    }
+
+    pub(crate) fn write(&self, attributes: &mut Attributes) {
+        match self {
+            Pointwise::Unary(_) | Pointwise::Binary(_) | Pointwise::Where => {}
+            Pointwise::WithScalar { scalar, reversed, .. } => {
+                attributes.set_float("scalar", *scalar);
+                attributes.set_flag("reversed", *reversed);
+            }
+            Pointwise::Clamp { min, max } => {
+                for (name, bound) in [("min", min), ("max", max)] {
+                    if let Some(bound) = bound {
+                        attributes.set_float(name, *bound);
+                    }
+                }
+            }
+            Pointwise::MaskedFill { value } => attributes.set_float("value", *value),
+            Pointwise::Dropout { p, training, .. } => {
+                attributes.set_float("p", *p);
+                attributes.set_flag("training", *training);
+            }
+        }
+    }
+
+    pub(crate) fn read(mnemonic: &str, attributes: &mut Attributes) -> Result<Option<Self>, AttributeError> {
+        if let Some(kind) = Unary::from_name(mnemonic) {
+            return Ok(Some(Pointwise::Unary(kind)));
+        }
+        if let Some(kind) = Binary::from_name(mnemonic) {
+            return Ok(Some(match attributes.optional_float("scalar")? {
+                Some(scalar) => Pointwise::WithScalar { kind, scalar, reversed: attributes.flag("reversed")? },
+                None => Pointwise::Binary(kind),
+            }));
+        }
+        Ok(Some(match mnemonic {
+            "clamp" => {
+                Pointwise::Clamp { min: attributes.optional_float("min")?, max: attributes.optional_float("max")? }
+            }
+            "where" => Pointwise::Where,
+            "masked_fill" => Pointwise::MaskedFill { value: attributes.float("value")? },
+            "dropout" | "stochastic_depth" => Pointwise::Dropout {
+                p: attributes.float("p")?,
+                training: attributes.flag("training")?,
+                per_sample: mnemonic == "stochastic_depth",
+            },
+            _ => return Ok(None),
+        }))
+    }
+
+    fn arity(&self) -> usize {
+        match self {
+            Pointwise::Binary(_) | Pointwise::MaskedFill { .. } => 2,
+            Pointwise::Where => 3,
+            _ => 1,
+        }
+    }
+
+    pub(crate) fn infer(&self, inputs: &[&Type]) -> Result<Results, ShapeError> {
+        let operands = (0..self.arity()).map(|index| tensor(inputs, index)).collect::<Result<Vec<_>, _>>()?;
+        if inputs.len() != operands.len() {
+            return Err(ShapeError::new(format!("{} takes {} tensors", self.mnemonic(), operands.len())));
+        }
+        let shape = broadcast(operands.iter().map(|operand| operand.shape.as_slice()))?;
+        let dtype = match self {
+            Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } if kind.compares() => DType::Bool,
+            Pointwise::Unary(Unary::LogicalNot | Unary::IsNan) => DType::Bool,
+            Pointwise::Binary(_) => promote(operands[0], operands[1]),
+            Pointwise::WithScalar { kind, scalar, .. } => scalar_result(*kind, *scalar, operands[0].dtype),
+            Pointwise::Where => promote(operands[1], operands[2]),
+            _ => operands[0].dtype,
+        };
+        one(TensorType::new(dtype, shape))
+    }
+
+    pub(crate) fn work(&self, _inputs: &[&Type], outputs: &[&Type]) -> Work {
+        let out = outputs.first().and_then(|ty| ty.as_tensor()).map_or(0, TensorType::elements);
+        let per_element = match self {
+            Pointwise::Unary(kind) => kind.flops(),
+            Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.flops(),
+            Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
+            Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
+            Pointwise::Dropout { training, .. } => u64::from(*training) * 2,
+        };
+        Work::new(0, out.saturating_mul(per_element))
+    }
+}
+
+/// Result dtype of two operands: floats win over integers, wider over narrower; a rank-0 operand of the same class
+/// does not widen the other (the rule of PyTorch; NumPy and ONNX graphs state their casts).
+fn promote(a: &TensorType, b: &TensorType) -> DType {
+    let class = |dtype: DType| match dtype {
+        DType::C64 | DType::C128 => 3,
+        dtype if dtype.is_float() => 2,
+        DType::Bool => 0,
+        _ => 1,
+    };
+    let key = |t: &TensorType| (class(t.dtype), t.rank() > 0, t.dtype.bytes(2));
+    match (a.dtype, b.dtype) {
+        (DType::F16, DType::Bf16) | (DType::Bf16, DType::F16) if (a.rank() > 0) == (b.rank() > 0) => DType::F32,
+        _ => {
+            if key(b) > key(a) {
+                b.dtype
+            } else {
+                a.dtype
+            }
+        }
+    }
+}
+
+fn scalar_result(kind: Binary, scalar: f64, dtype: DType) -> DType {
+    let becomes_float = kind == Binary::Div || scalar.fract() != 0.0 || !scalar.is_finite();
+    if becomes_float && !dtype.is_float() && !matches!(dtype, DType::C64 | DType::C128) {
+        return DType::F32;
+    }
+    if dtype == DType::Bool && !matches!(kind, Binary::And | Binary::Or | Binary::Xor) { DType::I64 } else { dtype }
+}
