@@ -1,0 +1,15 @@
+//! What fuses with what.
+//!
+//! [`decompose()`] opens attention layers into steps, [`find_attentions`] recognises attention in any graph, and
+//! [`rules`] holds the pair rules of the standard and attention partitioners.
+
+mod attention;
+mod decompose;
+mod kind;
+mod projection;
+pub mod rules;
+
+pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, find_attentions};
+pub use decompose::{DecomposeError, decompose};
+pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
+pub use projection::{Projection, projection_of};
