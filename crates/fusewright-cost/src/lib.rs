@@ -1,0 +1,13 @@
+//! What groups of nodes cost, counted exactly: arithmetic, bytes moved, kernels, memory.
+//!
+//! A kernel reads each outside value once and writes what somebody outside reads; what a group makes and uses itself
+//! moves no bytes. A value's bytes are those of the memory behind it, so views and broadcasts count at stored size and
+//! a slice counts as the slice.
+
+mod floor;
+mod group;
+mod memory;
+
+pub use floor::floor_bytes;
+pub use group::{GroupCost, Groups, group_costs};
+pub use memory::peak_memory;

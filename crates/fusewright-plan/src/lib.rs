@@ -1,0 +1,43 @@
+//! The partitioners and the certificate that every plan passes.
+//!
+//! ```
+//! use fusewright_ir::text;
+//! use fusewright_plan::{Analysis, AttentionFusionPartitioner, Partitioner, Profile};
+//!
+//! let graph = text::parse(
+//!     r#"
+//!     graph "siblings" {
+//!       input %x: f32[4, 8]
+//!       parameter %a: f32[16, 8]
+//!       parameter %b: f32[4, 8]
+//!       %p: f32[4, 16] = linear(%x, %a)
+//!       %q: f32[4, 4] = linear(%x, %b)
+//!       output %p
+//!       output %q
+//!     }"#,
+//! )?;
+//! let analysis = Analysis::of(&graph);
+//! let plan = AttentionFusionPartitioner::default().partition(&analysis, Profile::Default)?;
+//! assert_eq!(plan.counted, 1);
+//! assert_eq!(plan.shared_input_saved(&analysis), 4 * 8 * 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod analysis;
+mod attach;
+mod certificate;
+mod chain;
+mod dataflow;
+mod names;
+mod parallel;
+mod partitioners;
+mod plan;
+mod quotient;
+
+pub use analysis::Analysis;
+pub use certificate::{Certificate, CertificateError};
+pub use names::UNFUSED;
+pub use parallel::ParallelMerge;
+pub use partitioners::{AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner};
+pub use plan::{Plan, Profile};
+pub use quotient::Quotient;
