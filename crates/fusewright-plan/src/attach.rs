@@ -59,7 +59,8 @@ fn join_only_readers(analysis: &Analysis, graph: &Graph, chain_of: &mut Assignme
         let Some(&first) = readers.next() else { continue };
         let group = chain_of[first.index()];
         let leaves = node.outputs.iter().any(|output| is_result[output.index()]);
-        if group.is_some() && !leaves && readers.all(|reader| chain_of[reader.index()] == group) {
+        let made = node.outputs.iter().any(|&output| graph.producer(analysis.storage.root(output)).is_some());
+        if group.is_some() && !leaves && !made && readers.all(|reader| chain_of[reader.index()] == group) {
             chain_of[id.index()] = group;
         }
     }

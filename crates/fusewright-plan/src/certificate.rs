@@ -6,10 +6,10 @@
 //! 4. costs: recomputed by going through the values instead of the groups, they are those that the plan states.
 
 use fusewright_cost::{GroupCost, Groups};
-use fusewright_ir::{Graph, NodeId, Op, Origin, ValueId, node_work};
+use fusewright_ir::{Graph, Node, NodeId, Op, Origin, ValueId, node_work};
 
 use crate::Analysis;
-use crate::quotient::Quotient;
+use crate::quotient::{Quotient, awaited};
 
 /// What was checked of a plan; a plan that fails a check has no certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,8 +64,8 @@ pub(crate) fn certify(
 ) -> Result<(Certificate, Vec<u32>), CertificateError> {
     let graph = analysis.graph;
     check_cover(graph, groups)?;
-    let quotient = Quotient::of(graph, groups);
-    let Some(schedule) = quotient.schedule(groups) else { return Err(circle(graph, groups, &quotient)) };
+    let quotient = Quotient::of(graph, &analysis.storage, groups);
+    let Some(schedule) = quotient.schedule(groups) else { return Err(circle(analysis, groups, &quotient)) };
     let recomputed = costs_by_value(analysis, groups);
     for (group, (stated, found)) in costs.iter().zip(&recomputed).enumerate() {
         if stated != found {
@@ -94,29 +94,25 @@ fn check_cover(graph: &Graph, groups: &Groups) -> Result<(), CertificateError> {
 }
 
 /// Names what closes the circle: one group that is not convex, or several.
-fn circle(graph: &Graph, groups: &Groups, quotient: &Quotient) -> CertificateError {
-    let name = |group: u32| {
-        groups.members(group as usize).first().map_or_else(String::new, |&id| graph.node_name(id).to_owned())
+fn circle(analysis: &Analysis, groups: &Groups, quotient: &Quotient) -> CertificateError {
+    let graph = analysis.graph;
+    let waits_for = |node: &Node, holds: &dyn Fn(NodeId) -> bool| {
+        node.inputs.iter().any(|&input| awaited(graph, &analysis.storage, input).is_some_and(holds))
     };
-    // On the graph's own order, groups of one node cannot close a circle; look for one group that does it alone.
     for group in (0_u32..).take(groups.count()).filter(|&group| groups.members(group as usize).len() > 1) {
-        let mut outside_after = vec![false; graph.node_count()];
+        let mut left_group = vec![false; graph.node_count()];
         for (id, node) in graph.nodes() {
-            let follows = node.inputs.iter().any(|&input| {
-                graph.tensor(input).is_some()
-                    && graph.producer(input).is_some_and(|p| outside_after[p.index()] || groups.of(p) == group)
-            });
-            let comes_from_outside = node.inputs.iter().any(|&input| {
-                graph.tensor(input).is_some() && graph.producer(input).is_some_and(|p| outside_after[p.index()])
-            });
-            if groups.of(id) == group && comes_from_outside {
+            let after_leaving = waits_for(node, &|producer| left_group[producer.index()]);
+            if groups.of(id) == group && after_leaving {
                 return CertificateError::NotConvex { node: graph.node_name(id).to_owned() };
             }
-            outside_after[id.index()] = groups.of(id) != group && follows;
+            let reads_group = waits_for(node, &|producer| groups.of(producer) == group);
+            left_group[id.index()] = groups.of(id) != group && (after_leaving || reads_group);
         }
     }
-    let waiting = (0_u32..).take(groups.count()).find(|&group| !quotient.readers(group).is_empty());
-    CertificateError::Cycle { node: waiting.map_or_else(String::new, name) }
+    let waiting = (0..groups.count()).find(|&group| !quotient.readers(u32::try_from(group).unwrap_or(0)).is_empty());
+    let first = waiting.and_then(|group| groups.members(group).first());
+    CertificateError::Cycle { node: first.map_or_else(String::new, |&id| graph.node_name(id).to_owned()) }
 }
 
 /// One reading of a piece of memory.

@@ -29,7 +29,7 @@ pub(crate) fn find_merges(
     groups: &Groups,
 ) -> Vec<ParallelMerge> {
     let mut siblings = match profile {
-        Profile::Reference => literal_linears(analysis),
+        Profile::Reference => literal_linears(analysis, chain_of),
         Profile::Default => projections(analysis),
     };
     siblings.sort_unstable();
@@ -37,7 +37,7 @@ pub(crate) fn find_merges(
     if sets.is_empty() {
         return Vec::new();
     }
-    let quotient = Quotient::of(analysis.graph, groups);
+    let quotient = Quotient::of(analysis.graph, &analysis.storage, groups);
     let Some(schedule) = quotient.schedule(groups) else { return Vec::new() };
     let levels = quotient.levels(&schedule);
     let level = |node: NodeId| levels[groups.of(node) as usize];
@@ -107,10 +107,11 @@ struct Key {
     weight: u32,
 }
 
-fn literal_linears(analysis: &Analysis) -> Vec<(Key, NodeId)> {
+fn literal_linears(analysis: &Analysis, chain_of: &Assignment) -> Vec<(Key, NodeId)> {
     let graph = analysis.graph;
     let key = |(id, node): (NodeId, &fusewright_ir::Node)| {
-        let is_linear = matches!(literal_name(graph, node), "linear" | "Linear");
+        let takes_part = chain_of[id.index()].is_some();
+        let is_linear = takes_part && matches!(literal_name(graph, node), "linear" | "Linear");
         let &input = node.inputs.first().filter(|_| is_linear)?;
         Some((Key { input, weight: 0 }, id))
     };

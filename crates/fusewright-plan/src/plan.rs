@@ -127,7 +127,7 @@ impl Plan {
 
     /// The groups that each group reads from, ascending.
     pub fn dependencies(&self, analysis: &Analysis) -> Vec<Vec<u32>> {
-        let quotient = Quotient::of(analysis.graph, &self.groups);
+        let quotient = Quotient::of(analysis.graph, &analysis.storage, &self.groups);
         let mut dependencies = vec![Vec::new(); self.groups.count()];
         for group in (0_u32..).take(self.groups.count()) {
             for &reader in quotient.readers(group) {

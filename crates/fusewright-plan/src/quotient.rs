@@ -1,11 +1,17 @@
 //! The graph of groups: who must run before whom.
 //!
-//! Only tensors order kernels. Host values are sizes known when the plan is made, so reading one is no dependency.
+//! Only memory orders kernels. Whoever reads a view waits for the maker of the memory that it describes, not for the
+//! view; host values are sizes known when the plan is made, so reading one is no dependency.
 
 use fusewright_cost::Groups;
-use fusewright_ir::{Graph, Type};
+use fusewright_ir::{Graph, NodeId, Storage, ValueId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// The node that must have run before `value` can be read, if any.
+pub(crate) fn awaited(graph: &Graph, storage: &Storage, value: ValueId) -> Option<NodeId> {
+    graph.tensor(value).and_then(|_| graph.producer(storage.root(value)))
+}
 
 /// Edges between groups, in compressed rows by source.
 #[derive(Debug)]
@@ -17,7 +23,7 @@ pub struct Quotient {
 
 impl Quotient {
     /// Collects the edges between different groups; an edge may occur more than once.
-    pub fn of(graph: &Graph, groups: &Groups) -> Self {
+    pub fn of(graph: &Graph, storage: &Storage, groups: &Groups) -> Self {
         let count = groups.count();
         let mut starts = vec![0_u32; count + 1];
         let mut indegree = vec![0_u32; count];
@@ -25,9 +31,7 @@ impl Quotient {
             graph.nodes().flat_map(|(id, node)| {
                 let target = groups.of(id);
                 node.inputs.iter().filter_map(move |&input| {
-                    let value = graph.value(input);
-                    let carries_data = matches!(value.ty, Type::Tensor(_));
-                    let source = graph.producer(input).filter(|_| carries_data).map(|producer| groups.of(producer))?;
+                    let source = groups.of(awaited(graph, storage, input)?);
                     (source != target).then_some((source, target))
                 })
             })
