@@ -1,7 +1,6 @@
 //! One BERT-large encoder layer, B = 8, L = 512, counted by hand.
 //!
-//! Words moved when nothing is fused, with the bias, mask and norm vectors themselves not counted (they are scalars
-//! here): the element counts follow from the dimensions N = 1024, U = 4096, H = 16 and are listed in `spcl/substation`.
+//! Words moved when nothing is fused, with the bias and norm vectors themselves not counted (they are scalars here): the element counts follow from the dimensions N = 1024, U = 4096, H = 16 and are listed in `spcl/substation`.
 
 use fusewright_ir::{DType, text, total_work, verify};
 use fusewright_plan::{Analysis, AttentionFusionPartitioner, EagerPartitioner, Partitioner, Profile};
@@ -9,6 +8,7 @@ use fusewright_plan::{Analysis, AttentionFusionPartitioner, EagerPartitioner, Pa
 const LAYER: &str = r#"
 graph "bert-large layer" {
   input %x: f32[8, 512, 1024]
+  input %mask: f32[8, 1, 1, 512]
   parameter %wq: f32[1024, 1024]
   parameter %wk: f32[1024, 1024]
   parameter %wv: f32[1024, 1024]
@@ -29,7 +29,7 @@ graph "bert-large layer" {
   %vh: f32[8, 16, 512, 64] = permute(%v4) {axes = [0, 2, 1, 3]}
   %s: f32[8, 16, 512, 512] = matmul(%qh, %kh)
   %scaled: f32[8, 16, 512, 512] = mul(%s) {scalar = 0.125}
-  %masked: f32[8, 16, 512, 512] = add(%scaled) {scalar = 0.0}
+  %masked: f32[8, 16, 512, 512] = add(%scaled, %mask)
   %p: f32[8, 16, 512, 512] = softmax(%masked) {axis = -1}
   %c: f32[8, 16, 512, 64] = matmul(%p, %vh)
   %ct: f32[8, 512, 16, 64] = permute(%c) {axes = [0, 2, 1, 3]}
@@ -50,6 +50,7 @@ graph "bert-large layer" {
 
 const TN: u64 = 8 * 512 * 1024;
 const SCORES: u64 = 8 * 16 * 512 * 512;
+const MASK: u64 = 8 * 512;
 
 #[test]
 fn unfused_words_and_flops_are_those_counted_by_hand() {
@@ -61,9 +62,9 @@ fn unfused_words_and_flops_are_those_counted_by_hand() {
         verify(&graph).unwrap();
         let analysis = Analysis::of(&graph);
         let plan = EagerPartitioner.partition(&analysis, Profile::Default).unwrap();
-        // 22 kernels and the copy that merges the heads again: 2 tn words more than the hand count, which has none.
+        // The hand count leaves out the copy that merges the heads again, 2 tn words, and the padding mask.
         assert_eq!(plan.total.kernels, 22 + 1);
-        assert_eq!(plan.total.moved(), (524_288_000 + 2 * TN) * word);
+        assert_eq!(plan.total.moved(), (524_288_000 + 2 * TN + MASK) * word);
     }
 }
 
@@ -80,8 +81,8 @@ fn fused_attention_moves_its_operands_only() {
     // One wide product: the input once, three weights, three results.
     let merged = group("q");
     assert_eq!((merged.read, merged.written), (4 * (TN + 3 * 1024 * 1024), 4 * 3 * TN));
-    // Queries, keys, values and the output projection in, its result out; no scores anywhere.
+    // Queries, keys, values, mask and the output projection in, its result out; no scores anywhere.
     let attention = group("s");
-    assert_eq!((attention.read, attention.written), (4 * (3 * TN + 1024 * 1024), 4 * TN));
+    assert_eq!((attention.read, attention.written), (4 * (3 * TN + MASK + 1024 * 1024), 4 * TN));
     assert_eq!(attention.internal, 4 * (4 * SCORES + 2 * TN));
 }
