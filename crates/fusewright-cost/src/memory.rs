@@ -1,6 +1,6 @@
 //! Peak memory of activations over a schedule.
 
-use fusewright_ir::{Graph, Storage, ValueId};
+use fusewright_ir::{Graph, Storage};
 
 use crate::{Groups, group::operands_read};
 
@@ -30,25 +30,26 @@ pub fn peak_memory(graph: &Graph, storage: &Storage, groups: &Groups, order: &[u
         last_use[storage.root(output).index()] = Some(u32::MAX);
     }
 
-    let bytes = |value: ValueId| graph.value(value).ty.bytes();
-    let mut live: u64 = graph.inputs().iter().map(|&input| bytes(input)).fold(0, u64::saturating_add);
-    let mut peak = live;
-    let mut dying: Vec<Vec<ValueId>> = vec![Vec::new(); order.len()];
-    for (at, &group) in order.iter().enumerate() {
-        for &id in groups.members(group as usize).iter().filter(|&&id| !storage.is_free(id)) {
-            for &output in &graph.node(id).outputs {
-                if let Some(last) = last_use[output.index()] {
-                    live = live.saturating_add(bytes(output));
-                    if let Some(dies) = dying.get_mut(last as usize) {
-                        dies.push(output);
-                    }
-                }
+    // Bytes that come to life and that die at each moment.
+    let mut born = vec![0_u64; order.len()];
+    let mut dies = vec![0_u64; order.len()];
+    for (id, node) in graph.nodes().filter(|&(id, _)| !storage.is_free(id)) {
+        for &output in &node.outputs {
+            let Some(last) = last_use[output.index()] else { continue };
+            let bytes = graph.value(output).ty.bytes();
+            let made = &mut born[position[groups.of(id) as usize] as usize];
+            *made = made.saturating_add(bytes);
+            if let Some(freed) = dies.get_mut(last as usize) {
+                *freed = freed.saturating_add(bytes);
             }
         }
+    }
+    let mut live = graph.inputs().iter().map(|&input| graph.value(input).ty.bytes()).fold(0, u64::saturating_add);
+    let mut peak = live;
+    for (born, dies) in born.into_iter().zip(dies) {
+        live = live.saturating_add(born);
         peak = peak.max(live);
-        for value in std::mem::take(&mut dying[at]) {
-            live = live.saturating_sub(bytes(value));
-        }
+        live = live.saturating_sub(dies);
     }
     peak
 }

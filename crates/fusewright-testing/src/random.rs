@@ -187,10 +187,10 @@ impl Random {
         let Some(&extent) = shape.get(axis) else { return };
         let (view, name) = match self.below(8) {
             0 => {
-                let mut axes: Vec<u32> = (0..u32::try_from(rank).unwrap_or(0)).collect();
+                let mut order: Vec<u32> = (0..u32::try_from(rank).unwrap_or(0)).collect();
                 let other = self.below(rank);
-                axes.swap(axis, other);
-                (View::Permute { axes: axes.into() }, "transpose")
+                order.swap(axis, other);
+                (View::Permute { axes: order.into() }, "transpose")
             }
             1 => {
                 let elements: u64 = shape.iter().product();
