@@ -1,1 +1,61 @@
-fn main() {}
+//! The project's chores: `cargo xtask test [--heavy]`.
+//!
+//! `test` runs every test there is, the Python ones included, and installs what those need into `target/python`. With
+//! `--heavy` the property tests run 10,000 cases each instead of 500.
+
+mod python;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+const USAGE: &str = "usage: cargo xtask test [--heavy]";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        ["test"] => test("500"),
+        ["test", "--heavy"] => test("10000"),
+        _ => Err(USAGE.to_owned()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            report(&problem);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// All tests: Rust first, then Python against the binary that was just built.
+fn test(cases: &str) -> Result<(), String> {
+    let root = root();
+    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    run(cargo().current_dir(&root).args(["test", "--workspace"]).env("FUSEWRIGHT_CASES", cases))?;
+    run(cargo().current_dir(&root).args(["build", "--package", "fusewright"]))?;
+    python::test(&root)
+}
+
+/// The workspace's folder.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Runs a command to its end; an error names it and says how it ended.
+fn run(command: &mut Command) -> Result<(), String> {
+    let words: Vec<&OsStr> = [command.get_program()].into_iter().chain(command.get_args()).collect();
+    let line = words.iter().map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    report(&format!("running {line}"));
+    match command.status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{line}` failed: {status}")),
+        Err(error) => Err(format!("`{line}` could not start: {error}")),
+    }
+}
+
+#[allow(clippy::print_stderr, reason = "a chore tells what it does")]
+fn report(text: &str) {
+    eprintln!("xtask: {text}");
+}

@@ -1,6 +1,8 @@
 //! Properties of every random graph: it verifies, and its text form says all of it.
 
-use fusewright_ir::{Graph, total_work, text, verify};
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use fusewright_ir::{Graph, text, total_work, verify};
 use fusewright_testing::{Sample, cases, graphs};
 use proptest::prelude::*;
 

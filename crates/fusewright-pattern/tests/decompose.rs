@@ -1,5 +1,7 @@
 //! Decomposition keeps what a graph computes: its work, and the types of its results.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use fusewright_ir::ops::Attention;
 use fusewright_ir::{Graph, Op, total_work, verify};
 use fusewright_pattern::decompose;

@@ -1,5 +1,7 @@
 //! Every plan of every partitioner and profile, on random graphs: certified, and checked again by slower means.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use fusewright_ir::Type;
 use fusewright_pattern::decompose;
 use fusewright_plan::{

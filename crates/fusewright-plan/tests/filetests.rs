@@ -1,6 +1,8 @@
 //! File tests: each `filetests/*.fir` is a graph in the text form, then, below `====`, the plans it must get.
 //! `BLESS=1` rewrites the expectations.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write;
 use std::path::Path;
 

@@ -17,7 +17,7 @@ pub struct ParseError {
 
 /// Reads a graph. The result is well-formed but not yet verified: see [`verify`](crate::verify()).
 pub fn parse(text: &str) -> Result<Graph, ParseError> {
-    let mut parser = Parser { lexer: Lexer::new(text), token: Token::End, values: FxHashMap::default() };
+    let mut parser = Parser { lexer: Lexer::new(text), token: Token::End, line: 1, values: FxHashMap::default() };
     parser.advance()?;
     parser.graph()
 }
@@ -25,15 +25,18 @@ pub fn parse(text: &str) -> Result<Graph, ParseError> {
 struct Parser<'a> {
     lexer: Lexer<'a>,
     token: Token,
+    /// Line of the token taken last.
+    line: usize,
     values: FxHashMap<String, ValueId>,
 }
 
 impl Parser<'_> {
     fn fail<T>(&self, problem: impl Into<String>) -> Result<T, ParseError> {
-        Err(ParseError { line: self.lexer.line, problem: problem.into() })
+        Err(ParseError { line: self.line, problem: problem.into() })
     }
 
     fn advance(&mut self) -> Result<Token, ParseError> {
+        self.line = self.lexer.line;
         let next = self.lexer.next()?;
         Ok(std::mem::replace(&mut self.token, next))
     }
