@@ -42,11 +42,10 @@ fn check(analysis: &Analysis, plan: &Plan) {
     let graph = analysis.graph;
     let reach = reachability(analysis);
     let of = |index: usize| plan.groups.group_of[index];
-    for from in 0..graph.node_count() {
-        for through in (0..graph.node_count()).filter(|&through| reach[from][through] && of(through) != of(from)) {
-            for back in 0..graph.node_count() {
-                assert!(!(reach[through][back] && of(back) == of(from)), "group {} is not convex", of(from));
-            }
+    for (from, after_from) in reach.iter().enumerate() {
+        for through in (0..graph.node_count()).filter(|&through| after_from[through] && of(through) != of(from)) {
+            let comes_back = reach[through].iter().enumerate().any(|(back, &reached)| reached && of(back) == of(from));
+            assert!(!comes_back, "group {} is not convex", of(from));
         }
     }
     // The schedule is an order of all groups in which nothing is read before it is made.
