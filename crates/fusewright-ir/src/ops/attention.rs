@@ -272,7 +272,9 @@ impl Attention {
                 if let Some(scale) = sdpa.scale {
                     attributes.set_float("scale", scale);
                 }
-                attributes.set_float("dropout", sdpa.dropout);
+                if sdpa.dropout > 0.0 {
+                    attributes.set_float("dropout", sdpa.dropout);
+                }
             }
         }
     }
@@ -298,7 +300,7 @@ impl Attention {
             "scaled_dot_product_attention" => Ok(Some(Attention::ScaledDotProduct(ScaledDotProduct {
                 causal: attributes.flag("causal")?,
                 scale: attributes.optional_float("scale")?,
-                dropout: attributes.float("dropout")?,
+                dropout: attributes.optional_float("dropout")?.unwrap_or(0.0),
             }))),
             _ => Ok(None),
         }

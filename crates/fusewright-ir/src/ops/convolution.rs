@@ -112,18 +112,18 @@ impl Convolution {
 
     fn extent(&self, axis: usize, input: u64, kernel: u64) -> Result<u64, ShapeError> {
         let too_small = || ShapeError::new(format!("convolution: spatial axis {axis} is smaller than the kernel"));
-        let reach =
-            kernel.checked_sub(1).and_then(|taps| taps.checked_mul(self.dilation[axis])).ok_or_else(too_small)?;
+        let taps = kernel.checked_sub(1).and_then(|taps| taps.checked_mul(self.dilation[axis]));
+        let reach = taps.and_then(|taps| taps.checked_add(1)).ok_or_else(too_small)?;
         let stride = self.stride[axis];
         let padding = match &self.padding {
             Padding::Same => return Ok(input.div_ceil(stride)),
             Padding::Explicit(padding) => padding[axis].saturating_mul(2),
         };
         if let Some(output_padding) = &self.transposed {
-            let full = input.saturating_sub(1).saturating_mul(stride).saturating_add(reach + 1 + output_padding[axis]);
+            let full = input.saturating_sub(1).saturating_mul(stride).saturating_add(reach.saturating_add(output_padding[axis]));
             return full.checked_sub(padding).ok_or_else(too_small);
         }
-        let positions = input.saturating_add(padding).checked_sub(reach + 1).ok_or_else(too_small)?;
+        let positions = input.saturating_add(padding).checked_sub(reach).ok_or_else(too_small)?;
         Ok(positions / stride + 1)
     }
 

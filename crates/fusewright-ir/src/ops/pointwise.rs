@@ -194,7 +194,7 @@ impl Pointwise {
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.flops(),
             Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
             Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
-            Pointwise::Dropout { training, .. } => u64::from(*training) * 2,
+            Pointwise::Dropout { p, training, .. } => u64::from(*training && *p > 0.0) * 2,
         };
         Work::new(0, out.saturating_mul(per_element))
     }

@@ -1,0 +1,62 @@
+//! What people and programs read of a plan.
+//!
+//! [`PlanReport`] is the published form: its fields are those of the JSON output, and [`PLAN_SCHEMA`] describes them.
+//! Text, Markdown and CSV are written from it alone; DOT and the JSON form of a graph need the graph itself. Every
+//! writer is a pure function, so the same model gives the same bytes.
+//!
+//! ```
+//! use fusewright_ir::text;
+//! use fusewright_plan::{Analysis, AttentionFusionPartitioner, EagerPartitioner, Partitioner, Profile};
+//! use fusewright_report::{PlanReport, Subject};
+//!
+//! let graph = text::parse(
+//!     r#"
+//!     graph "mlp" {
+//!       input %x: f32[4, 8]
+//!       parameter %w: f32[16, 8]
+//!       %h: f32[4, 16] = linear(%x, %w)
+//!       %y: f32[4, 16] = gelu(%h)
+//!       output %y
+//!     }"#,
+//! )?;
+//! let analysis = Analysis::of(&graph);
+//! let eager = EagerPartitioner.partition(&analysis, Profile::Default)?;
+//! let attention = AttentionFusionPartitioner::default().partition(&analysis, Profile::Default)?;
+//! let subject = Subject { analysis: &analysis, source: "mlp.fir", format: "text" };
+//! let report = PlanReport::new(&subject, &eager, &[&eager, &attention]);
+//! assert_eq!(report.strategies[1].kernels_saved, 1);
+//! assert_eq!(report.strategies[1].bytes_saved, 2 * 4 * 16 * 4);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod baseline;
+mod csv;
+mod dot;
+mod figures;
+mod graph_json;
+mod group_rows;
+mod json;
+mod layout;
+mod markdown;
+mod model;
+mod module_path;
+mod plan_report;
+mod schema;
+mod strategy;
+mod text;
+mod verdict;
+
+pub use csv::csv;
+pub use dot::dot;
+pub use figures::{bytes_text, count_text, flop_text};
+pub use graph_json::graph_json;
+pub use group_rows::{GroupKind, GroupRow};
+pub use layout::printable;
+pub use markdown::markdown;
+pub use model::{
+    AttentionReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject, UncountedOp,
+};
+pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
+pub use schema::PLAN_SCHEMA;
+pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
+pub use text::{TextOptions, text};

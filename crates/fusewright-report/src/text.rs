@@ -1,0 +1,246 @@
+//! The page for a terminal: verdict, model, table, largest opportunities, what was not counted, what is assumed, what
+//! to do next.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::PlanReport;
+use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant};
+use crate::group_rows::{GroupKind, GroupRow};
+use crate::layout::{Side, Table, printable, wrap};
+use crate::strategy::StrategyReport;
+use crate::verdict::verdict;
+
+/// How the page is set.
+#[derive(Clone, Copy, Debug)]
+pub struct TextOptions {
+    /// Opportunities and groups shown; 0 for all.
+    pub top: usize,
+    /// Columns that lines may take; names are cut to fit.
+    pub width: usize,
+    /// Bold, dim and colour by escape sequences.
+    pub styled: bool,
+}
+
+impl Default for TextOptions {
+    fn default() -> Self {
+        Self { top: 5, width: 80, styled: false }
+    }
+}
+
+/// The report as text.
+pub fn text(report: &PlanReport, options: TextOptions) -> String {
+    let mut page = Page { out: String::new(), options };
+    page.verdict(report);
+    page.model(report);
+    page.strategies(report);
+    if let Some(best) = report.best() {
+        page.opportunities(best);
+        page.groups(report, best);
+    }
+    page.notes(report);
+    page.out
+}
+
+/// Columns that running text takes at most, however wide the terminal.
+const MEASURE: usize = 80;
+
+struct Page {
+    out: String,
+    options: TextOptions,
+}
+
+impl Page {
+    fn line(&mut self, style: Style, line: &str) {
+        let _ = if self.options.styled && style != Style::new() {
+            writeln!(self.out, "{style}{line}{style:#}")
+        } else {
+            writeln!(self.out, "{line}")
+        };
+    }
+
+    fn blank(&mut self) {
+        self.out.push('\n');
+    }
+
+    fn paragraph(&mut self, style: Style, text: &str, indent: usize) {
+        for line in wrap(text, self.options.width.min(MEASURE), indent) {
+            self.line(style, &line);
+        }
+    }
+
+    fn verdict(&mut self, report: &PlanReport) {
+        self.paragraph(Style::new().bold(), &verdict(report), 0);
+    }
+
+    fn model(&mut self, report: &PlanReport) {
+        let model = &report.model;
+        let mut facts = vec![
+            format!("{} nodes", model.nodes),
+            format!("{} parameters", count_text(model.parameters)),
+            format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
+        ];
+        facts.extend(report.device.dtype.clone());
+        facts.extend(model.training.then(|| "training".to_owned()));
+        facts.extend(model.dims.iter().map(|dim| format!("{} = {}", printable(&dim.name), dim.size)));
+        let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', "\u{a0}")).collect();
+        self.paragraph(Style::new().dimmed(), &facts.join(", "), 0);
+        self.blank();
+    }
+
+    fn strategies(&mut self, report: &PlanReport) {
+        let columns = &report.strategies;
+        let mut table = Table::new(std::iter::once(Side::Left).chain(columns.iter().map(|_| Side::Right)));
+        let mut row = |name: &str, cell: &dyn Fn(&StrategyReport) -> String| {
+            // Blank space left of each figure makes columns of equal width.
+            let cells = columns.iter().map(|strategy| format!("{:>14}", cell(strategy)));
+            table.row(std::iter::once(name.to_owned()).chain(cells));
+        };
+        row(&profile(report), &|s| s.name.clone());
+        row("nodes", &|s| s.nodes.to_string());
+        row("groups", &|s| s.groups.to_string());
+        row("kernels", &|s| s.kernels.to_string());
+        row("mean size, largest", &|s| format!("{}, {}", significant(s.mean_group_size), s.max_group_size));
+        row(merges_label(report), &|s| s.parallel_merges.to_string());
+        row("attention chains", &|s| s.attention_chains.to_string());
+        row("bytes", &|s| bytes_text(s.bytes.moved()));
+        row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+        row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
+        row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+        self.table(&table, &[(0, 0)]);
+        self.blank();
+    }
+
+    fn table(&mut self, table: &Table, flexible: &[(usize, usize)]) {
+        for (position, line) in table.lines(self.options.width, flexible).iter().enumerate() {
+            let style = if position == 0 { Style::new().underline() } else { Style::new() };
+            self.line(style, line);
+        }
+    }
+
+    fn shown(&self, rows: usize) -> usize {
+        if self.options.top == 0 { rows } else { rows.min(self.options.top) }
+    }
+
+    fn opportunities(&mut self, best: &StrategyReport) {
+        let rows = best.opportunities();
+        if rows.is_empty() {
+            return;
+        }
+        let shown = self.shown(rows.len());
+        let mut table = Table::new([Side::Left, Side::Right, Side::Right, Side::Right, Side::Left]);
+        table.row([&format!("saved by {}", best.name), "times", "kernels", "bytes", "for example in"]);
+        for pattern in &rows[..shown] {
+            table.row([
+                printable(&pattern.name),
+                pattern.count.to_string(),
+                signed_count_text(pattern.kernels_saved),
+                signed_bytes_text(pattern.bytes_saved),
+                printable(place(&pattern.example.module)),
+            ]);
+        }
+        self.table(&table, &[(4, 20), (0, 0)]);
+        if shown < rows.len() {
+            let rest = &rows[shown..];
+            let kernels: i64 = rest.iter().map(|pattern| pattern.kernels_saved).sum();
+            let bytes: i64 = rest.iter().map(|pattern| pattern.bytes_saved).sum();
+            let (kernels, bytes) = (signed_count_text(kernels), signed_bytes_text(bytes));
+            let line = format!("and {} smaller: {kernels} kernels, {bytes} (-n 0 shows all)", rest.len());
+            self.line(Style::new().dimmed(), &line);
+        }
+        self.blank();
+    }
+
+    fn groups(&mut self, report: &PlanReport, best: &StrategyReport) {
+        let Some(all) = &report.groups else { return };
+        let rows: Vec<&GroupRow> =
+            all.iter().filter(|row| row.strategy == best.name && row.kind != GroupKind::View).collect();
+        let mut table = Table::new([Side::Right, Side::Left, Side::Right, Side::Right, Side::Right, Side::Left]);
+        table.row(["group", &format!("kernels of {}", best.name), "2·MAC", "bytes", "FLOP/B", "module"]);
+        for row in &rows {
+            table.row([
+                row.id.to_string(),
+                printable(&group_label(row)),
+                count_text(row.flops.contraction),
+                bytes_text(row.bytes.moved()),
+                significant(row.intensity),
+                printable(place(&row.module)),
+            ]);
+        }
+        self.table(&table, &[(5, 24), (1, 0)]);
+        self.blank();
+    }
+
+    fn notes(&mut self, report: &PlanReport) {
+        let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
+        let uncounted = &report.model.uncounted_ops;
+        if uncounted.is_empty() {
+            self.paragraph(Style::new().dimmed(), &format!("not counted: nothing. {ASSUMPTIONS}"), 2);
+        } else {
+            let shown = self.shown(uncounted.len());
+            let texts: Vec<String> = uncounted[..shown].iter().map(uncounted_text).collect();
+            let rest = uncounted.len() - shown;
+            let more = if rest == 0 { String::new() } else { format!(", and {rest} more (-n 0 shows all)") };
+            self.paragraph(warning, &format!("not counted: FLOPs of {}{more}", texts.join(", ")), 2);
+            self.paragraph(Style::new().dimmed(), ASSUMPTIONS, 2);
+        }
+        if let Some(miss) = report.attention.missed.first() {
+            let rest = match report.attention.missed.len() - 1 {
+                0 => String::new(),
+                more => format!(", and {more} more (--format json lists them)"),
+            };
+            let note = format!("attention missed: {}: {}{rest}", printable(&miss.node), printable(&miss.reason));
+            self.paragraph(warning, &note, 2);
+        }
+        self.paragraph(Style::new().dimmed(), &next(report), 2);
+    }
+}
+
+const ASSUMPTIONS: &str = "assumed: one forward pass; each group can be one kernel";
+
+fn profile(report: &PlanReport) -> String {
+    let profile = report.strategies.first().map_or("default", |strategy| &strategy.profile);
+    format!("{profile} profile")
+}
+
+/// Commands that lead on from here.
+fn next(report: &PlanReport) -> String {
+    let profile = report.strategies.first().map_or("default", |strategy| &strategy.profile);
+    let mut hints = Vec::new();
+    if report.strategies.len() == 1 {
+        hints.push("without --strategy all are compared");
+    } else if profile == "reference" {
+        hints.push("--profile default");
+    }
+    if report.groups.is_none() {
+        hints.push("--groups lists every kernel");
+    }
+    hints.push("--format json|markdown|csv|dot");
+    format!("next: {}", hints.join(" · "))
+}
+
+fn uncounted_text(op: &crate::UncountedOp) -> String {
+    let times = if op.count == 1 { String::new() } else { format!("{}\u{a0}×\u{a0}", op.count) };
+    let reason = op.reason.as_ref().map_or_else(String::new, |reason| format!(" ({})", printable(reason)));
+    format!("{times}{}{reason}", printable(&op.name))
+}
+
+pub(crate) fn merges_label(report: &PlanReport) -> &'static str {
+    let mut names = report.strategies.iter().flat_map(|s| &s.patterns).map(|p| p.name.as_str());
+    let other = names.any(|name| name.starts_with("Parallel_") && name != "Parallel_QKV_Linear");
+    if other { "parallel merges" } else { "Q/K/V merges" }
+}
+
+/// A module path as people read it.
+pub(crate) fn place(module: &str) -> &str {
+    if module.is_empty() { "the model itself" } else { module }
+}
+
+/// What a group is called in a table of kernels: its pattern, or its only node.
+pub(crate) fn group_label(row: &GroupRow) -> String {
+    match (&row.pattern, row.kind) {
+        (Some(pattern), GroupKind::Fused | GroupKind::Parallel) => pattern.clone(),
+        _ => row.first_node.clone(),
+    }
+}

@@ -1,0 +1,269 @@
+//! What the command line accepts.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser as _;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use fusewright::{DType, Profile, Session, Strategy};
+
+use super::diagnostics::Failure;
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 ok, 2 wrong usage or the output cannot be written, 3 the model
+cannot be read, 70 a bug of fusewright.
+Environment: NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM decide about colour
+where --color does not.";
+
+/// Plans operator fusion in transformer graphs: what can run as one kernel, and what that is worth.
+#[derive(Debug, Parser)]
+#[command(version, after_long_help = EXIT_CODES, max_term_width = 80)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// What fuses in a model and what it is worth, strategies side by side.
+    Plan(PlanArguments),
+    /// The graph of a model, as fusewright sees it.
+    Dump(DumpArguments),
+    /// The built-in models.
+    Models(ModelsArguments),
+    /// The JSON Schema of `plan --format json`.
+    Schema(OutputArguments),
+}
+
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  fusewright plan vit_b_16
+  fusewright plan model.fx.json.gz --dtype bf16 --dim batch=8
+  fusewright plan vit_b_16 --profile reference --format json
+  fusewright plan vit_b_16 --groups --format csv -o kernels.csv
+  fusewright plan vit_b_16 --format dot | dot -Tsvg > plan.svg";
+
+#[derive(Debug, Args)]
+#[command(after_long_help = PLAN_EXAMPLES)]
+pub(crate) struct PlanArguments {
+    /// Strategy to plan with; may be repeated [default: all].
+    #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
+    pub(crate) strategy: Vec<Strategy>,
+
+    /// How to look at the graph.
+    ///
+    /// `default` sees through views and knows ops by what they compute; `reference` counts the modules and functions
+    /// of a symbolic trace by their names, as the published reference figures were counted.
+    #[arg(long, value_name = "NAME", default_value = "default", value_parser = profile_parser())]
+    pub(crate) profile: Profile,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = PlanFormat::Text)]
+    pub(crate) format: PlanFormat,
+
+    /// List every group too.
+    #[arg(long)]
+    pub(crate) groups: bool,
+
+    /// Opportunities to show; 0 for all.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
+    pub(crate) top: usize,
+
+    /// Let lines of text be as wide as their names.
+    #[arg(long)]
+    pub(crate) wide: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArguments {
+    /// Open attention layers into their steps, as plans do.
+    #[arg(long)]
+    pub(crate) decompose: bool,
+
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+
+    #[command(flatten)]
+    pub(crate) model: ModelArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelsArguments {
+    #[command(subcommand)]
+    pub(crate) command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelsCommand {
+    /// Lists them.
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ModelArguments {
+    /// A file of FX JSON (also compressed with gzip), the name of a built-in model, or - for standard input.
+    #[arg(value_name = "MODEL")]
+    pub(crate) name: OsString,
+
+    /// Element type for all floating-point tensors, weights included [default: that of the model].
+    #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
+    pub(crate) dtype: Option<DType>,
+
+    /// Size of a named dim of the model; may be repeated.
+    #[arg(long, value_name = "NAME=N", value_parser = parse_dim)]
+    pub(crate) dim: Vec<(String, u64)>,
+
+    /// Short for --dim batch=N.
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<u64>,
+
+    /// Short for --dim seq=N.
+    #[arg(long, value_name = "N")]
+    pub(crate) seq: Option<u64>,
+
+    /// Check the graph after each stage.
+    #[arg(long)]
+    pub(crate) verify_each: bool,
+
+    /// No warnings.
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+
+    /// Say what was read and checked, and show all warnings.
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+}
+
+impl ModelArguments {
+    /// The session that these arguments describe.
+    pub(crate) fn session(&self) -> Result<Session, Failure> {
+        let mut dims = BTreeMap::new();
+        let short = [("batch", self.batch), ("seq", self.seq)];
+        let short = short.into_iter().filter_map(|(name, size)| Some((name.to_owned(), size?)));
+        for (name, size) in self.dim.iter().cloned().chain(short) {
+            if dims.insert(name.clone(), size).is_some() {
+                let help = "give each dim once; --batch and --seq are dims too";
+                return Err(Failure::usage(format!("dim `{name}` is given twice")).with_help(help));
+            }
+        }
+        let mut session = Session::new().with_verification_of_each_stage(self.verify_each);
+        for (name, size) in dims {
+            session = session.with_dim(name, size);
+        }
+        Ok(match self.dtype {
+            Some(dtype) => session.with_dtype(dtype),
+            None => session,
+        })
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OutputArguments {
+    /// File to write instead of standard output; it appears whole or not at all.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+
+    /// Replace the output file if it exists.
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// For people, in a terminal.
+    Text,
+    /// Everything, for programs; see `fusewright schema`.
+    Json,
+    /// For pull requests and notes.
+    Markdown,
+    /// One row per strategy, or per group with --groups.
+    Csv,
+    /// The best plan as a Graphviz graph.
+    Dot,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal that can show it.
+    Auto,
+    /// Even into files and pipes.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+impl Color {
+    /// Makes this the choice for all output; without one, terminal and environment decide.
+    pub(crate) fn choose(self) {
+        match self {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+    }
+}
+
+fn strategy_parser() -> impl clap::builder::TypedValueParser<Value = Strategy> {
+    let names = Strategy::ALL.map(Strategy::name);
+    PossibleValuesParser::new(names)
+        .map(|name| Strategy::from_name(&name).expect("the names offered are those of the strategies"))
+}
+
+fn profile_parser() -> impl clap::builder::TypedValueParser<Value = Profile> {
+    let names = [Profile::Default, Profile::Reference].map(Profile::name);
+    PossibleValuesParser::new(names)
+        .map(|name| if name == Profile::Reference.name() { Profile::Reference } else { Profile::Default })
+}
+
+fn dtype_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
+    let names = DType::all().filter(|dtype| dtype.is_float()).map(DType::name);
+    PossibleValuesParser::new(names).map(|name| DType::from_name(&name).expect("the names offered are those of dtypes"))
+}
+
+fn parse_dim(text: &str) -> Result<(String, u64), String> {
+    let expected = "expected NAME=N, for example batch=8";
+    let (name, size) = text.split_once('=').ok_or(expected)?;
+    let size = size.parse().map_err(|_| format!("`{size}` is not a size; {expected}"))?;
+    if name.is_empty() { Err(expected.to_owned()) } else { Ok((name.to_owned(), size)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

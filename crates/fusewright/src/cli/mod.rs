@@ -1,0 +1,44 @@
+//! From arguments to an exit code.
+//!
+//! Data go to standard output, everything else to standard error. A closed pipe ends the command quietly: whoever
+//! closed it has seen enough.
+
+mod args;
+mod bug;
+mod diagnostics;
+mod dump;
+mod models;
+mod output;
+mod plan;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use diagnostics::Failure;
+
+pub(crate) fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are no errors, and a pipe that was closed on them is none either.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    arguments.color.choose();
+    bug::guard(|| match run(&arguments.command) {
+        Ok(()) => 0,
+        Err(failure) => failure.show(),
+    })
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Plan(arguments) => plan::run(arguments),
+        Command::Dump(arguments) => dump::run(arguments),
+        Command::Models(arguments) => models::run(arguments),
+        Command::Schema(output) => output::write(output, fusewright::report::PLAN_SCHEMA, output::Style::Plain),
+    }
+}

@@ -1,0 +1,52 @@
+//! `fusewright plan`
+
+use fusewright::report::{self, TextOptions};
+use fusewright::{Model, PlanOptions, PlanSet, Strategy};
+
+use super::args::{PlanArguments, PlanFormat};
+use super::diagnostics::{Failure, note, warn};
+use super::output::{self, Style};
+
+/// Columns of text unless `--wide`.
+const WIDTH: usize = 80;
+
+pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
+    output::check(&arguments.output)?;
+    let model = arguments.model.session()?.load(&arguments.model.name)?;
+    let strategies = if arguments.strategy.is_empty() { Strategy::ALL.to_vec() } else { arguments.strategy.clone() };
+    let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups };
+    let plans = model.plan(&options)?;
+    if !arguments.model.quiet {
+        warn(model.warnings(), arguments.model.verbose);
+    }
+    if arguments.model.verbose {
+        describe(&model, &plans);
+    }
+    let (text, style) = render(arguments, &plans);
+    output::write(&arguments.output, &text, style)
+}
+
+fn render(arguments: &PlanArguments, plans: &PlanSet) -> (String, Style) {
+    let text = match arguments.format {
+        PlanFormat::Text => {
+            let width = if arguments.wide { usize::MAX } else { WIDTH };
+            let options = TextOptions { top: arguments.top, width, styled: true };
+            return (report::text(&plans.report(), options), Style::Coloured);
+        }
+        PlanFormat::Json => plans.report().to_json(),
+        PlanFormat::Markdown => report::markdown(&plans.report(), arguments.top),
+        PlanFormat::Csv => report::csv(&plans.report()),
+        PlanFormat::Dot => plans.dot(),
+    };
+    (text, Style::Plain)
+}
+
+fn describe(model: &Model, plans: &PlanSet) {
+    let (read, opened) = (model.graph().node_count(), model.decomposed().node_count());
+    note(&format!("read `{}` as {}: {read} nodes, {opened} with attention opened", model.source(), model.format()));
+    for (strategy, plan) in plans.plans() {
+        let certificate = plan.certificate;
+        let (nodes, groups) = (certificate.nodes, certificate.groups);
+        note(&format!("certified the {} plan: {nodes} nodes in {groups} groups", strategy.name()));
+    }
+}

@@ -1,0 +1,38 @@
+//! Plans operator fusion in transformer graphs: what can run as one kernel, and what that is worth.
+//!
+//! A [`Session`] says how models are opened, a [`Model`] is one that was, and its [`PlanSet`] holds certified plans and
+//! their [`PlanReport`]. The `fusewright` binary is a thin layer over exactly this.
+//!
+//! ```
+//! use fusewright::{PlanOptions, Session, Strategy};
+//!
+//! let model = Session::new().load("vit_b_16")?;
+//! let report = model.report(&PlanOptions::default())?;
+//! assert_eq!(report.flops.contraction, 35_127_656_448);
+//!
+//! let best = report.best().map(|strategy| strategy.name.as_str());
+//! assert_eq!(best, Some(Strategy::Attention.name()));
+//! # Ok::<(), fusewright::Error>(())
+//! ```
+//!
+//! Nothing here touches a network, reads a clock or needs Python. The built-in models are captures of their graphs,
+//! without weights.
+
+mod error;
+mod load;
+mod models;
+mod plan_set;
+mod session;
+mod strategy;
+
+pub use error::Error;
+pub use models::{BUILT_IN, BuiltIn, built_in};
+pub use plan_set::{PlanOptions, PlanSet};
+pub use session::{Model, Session};
+pub use strategy::Strategy;
+
+pub use fusewright_ir as ir;
+pub use fusewright_ir::DType;
+pub use fusewright_plan::{Plan, Profile};
+pub use fusewright_report as report;
+pub use fusewright_report::PlanReport;

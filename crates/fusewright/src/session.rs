@@ -1,0 +1,161 @@
+//! Opening models: read, bind dims, set the dtype, open attention, verify.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+
+use fusewright_ir::{DType, Graph, verify};
+use fusewright_pattern::decompose;
+use fusewright_torch::fx::Warning;
+
+use crate::load::{self, Bytes};
+use crate::{Error, PlanOptions, PlanReport, PlanSet};
+
+/// How models are opened.
+///
+/// ```
+/// use fusewright::{DType, Session};
+///
+/// let model = Session::new().with_dtype(DType::Bf16).load("resnet50")?;
+/// assert_eq!(model.name(), "resnet50");
+/// # Ok::<(), fusewright::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    dims: BTreeMap<String, u64>,
+    dtype: Option<DType>,
+    verify_each: bool,
+}
+
+impl Session {
+    /// A session that takes models as they are.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Gives a named dim of the models a size.
+    #[must_use]
+    pub fn with_dim(mut self, name: impl Into<String>, size: u64) -> Self {
+        self.dims.insert(name.into(), size);
+        self
+    }
+
+    /// Gives every floating-point tensor, weights included, this element type.
+    #[must_use]
+    pub fn with_dtype(mut self, dtype: DType) -> Self {
+        self.dtype = Some(dtype);
+        self
+    }
+
+    /// Verifies the graph after each stage instead of after the last one.
+    #[must_use]
+    pub fn with_verification_of_each_stage(mut self, verify_each: bool) -> Self {
+        self.verify_each = verify_each;
+        self
+    }
+
+    /// Opens a built-in model by name, a file by path, or standard input by `-`.
+    pub fn load(&self, model: impl AsRef<OsStr>) -> Result<Model, Error> {
+        self.open(&load::find(model.as_ref())?)
+    }
+
+    /// Opens a model from its bytes, compressed with gzip or not; `source` names them in messages.
+    pub fn load_bytes(&self, content: Vec<u8>, source: impl Into<String>) -> Result<Model, Error> {
+        self.open(&Bytes::unpacked(content, source.into())?)
+    }
+
+    /// Takes a graph that was made elsewhere.
+    ///
+    /// ```
+    /// use fusewright::{PlanOptions, Session, ir};
+    ///
+    /// let graph = ir::text::parse("graph \"g\" {\n input %x: f32[8]\n %y: f32[8] = relu(%x)\n output %y\n}")?;
+    /// let model = Session::new().load_graph(graph, "made by hand", "text")?;
+    /// assert_eq!(model.report(&PlanOptions::default())?.model.nodes, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn load_graph(&self, graph: Graph, source: impl Into<String>, format: &'static str) -> Result<Model, Error> {
+        let source = source.into();
+        verify(&graph).map_err(|problem| Error::InvalidGraph { path: source.clone(), problem })?;
+        self.prepare(graph, source, format, Vec::new())
+    }
+
+    fn open(&self, bytes: &Bytes) -> Result<Model, Error> {
+        let dims = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
+        let (loaded, format) = load::read(bytes, &dims)?;
+        self.prepare(loaded.graph, bytes.source.clone(), format, loaded.warnings)
+    }
+
+    fn prepare(
+        &self,
+        mut graph: Graph,
+        source: String,
+        format: &'static str,
+        warnings: Vec<Warning>,
+    ) -> Result<Model, Error> {
+        let check = |graph: &Graph, stage| verify(graph).map_err(|problem| Error::BrokenStage { stage, problem });
+        if self.verify_each {
+            check(&graph, "load")?;
+        }
+        if let Some(dtype) = self.dtype {
+            graph.set_float_dtype(dtype);
+            if self.verify_each {
+                check(&graph, "dtype")?;
+            }
+        }
+        let decomposed = decompose(&graph).map_err(|problem| Error::Decompose { path: source.clone(), problem })?;
+        check(&decomposed, "decompose")?;
+        Ok(Model { graph, decomposed, source, format, warnings })
+    }
+}
+
+/// A model that was opened.
+#[derive(Clone, Debug)]
+pub struct Model {
+    graph: Graph,
+    decomposed: Graph,
+    source: String,
+    format: &'static str,
+    warnings: Vec<Warning>,
+}
+
+impl Model {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.graph.name
+    }
+
+    /// Where it was read from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The format that it was read in.
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// The graph as its source states it.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The graph that is planned: attention layers opened into their steps.
+    pub fn decomposed(&self) -> &Graph {
+        &self.decomposed
+    }
+
+    /// What could not be read exactly, as node name and explanation.
+    pub fn warnings(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.warnings.iter().map(|warning| (warning.node.as_str(), warning.text.as_str()))
+    }
+
+    /// Plans it; every plan that comes back is certified.
+    pub fn plan(&self, options: &PlanOptions) -> Result<PlanSet<'_>, Error> {
+        PlanSet::of(self, options)
+    }
+
+    /// Plans it and reports.
+    pub fn report(&self, options: &PlanOptions) -> Result<PlanReport, Error> {
+        Ok(self.plan(options)?.report())
+    }
+}

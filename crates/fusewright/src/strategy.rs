@@ -1,0 +1,55 @@
+//! The partitioners by their public names.
+
+use fusewright_plan::{AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner};
+
+/// Which partitioner makes a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Strategy {
+    /// One kernel per node that launches one.
+    Eager,
+    /// Chains of neighbours, such as convolution, batch norm and activation.
+    Standard,
+    /// Those, and attention: its chain of products, and parallel projections as one.
+    Attention,
+}
+
+impl Strategy {
+    /// All of them, from least to most fused.
+    pub const ALL: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
+
+    /// Public name, as given to `--strategy`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Strategy::Eager => "eager",
+            Strategy::Standard => "standard",
+            Strategy::Attention => "attention",
+        }
+    }
+
+    /// The strategy with this public name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|strategy| strategy.name() == name)
+    }
+
+    pub(crate) fn partitioner(self) -> Box<dyn Partitioner> {
+        match self {
+            Strategy::Eager => Box::new(EagerPartitioner),
+            Strategy::Standard => Box::new(FusionBasedPartitioner::default()),
+            Strategy::Attention => Box::new(AttentionFusionPartitioner::default()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_partitioners() {
+        for strategy in Strategy::ALL {
+            assert_eq!(strategy.partitioner().name(), strategy.name());
+            assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
+        }
+        assert_eq!(Strategy::from_name("optimal"), None);
+    }
+}

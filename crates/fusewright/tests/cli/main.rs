@@ -1,0 +1,9 @@
+//! The command as its users meet it: the built binary, its exit codes, its streams and what it prints.
+
+mod contract;
+mod figures;
+mod inputs;
+mod output;
+mod pages;
+mod run;
+mod scratch;
