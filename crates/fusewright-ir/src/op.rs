@@ -162,7 +162,10 @@ impl Op {
 
     pub(crate) fn set_float_dtype(&mut self, new: DType) {
         if let Op::Copy(copy) = self
-            && let Copy::Cast { dtype } | Copy::Full { dtype, .. } | Copy::Range { dtype, .. } = &mut **copy
+            && let Copy::Cast { dtype }
+            | Copy::Full { dtype, .. }
+            | Copy::Range { dtype, .. }
+            | Copy::ShiftMask { dtype, .. } = &mut **copy
             && dtype.is_float()
         {
             *dtype = new;

@@ -34,7 +34,7 @@ pub enum Kind {
     Add,
     /// Product with a tensor or a scalar, division by a scalar included.
     Mul,
-    /// An addition or fill that masks the scores of a softmax.
+    /// An addition, fill or choice that masks the scores of an attention.
     Mask,
     /// Adaptive average pooling.
     AdaptiveAvgPool,
@@ -46,8 +46,8 @@ pub enum Kind {
     Copy,
 }
 
-/// The canonical kind of a node by its op alone; views that need no copy have none. [`Kind::Mask`] depends on what
-/// follows and is never the answer here.
+/// The canonical kind of a node by its op alone; views that need no copy have none. [`Kind::Mask`] depends on the
+/// attention around the node and is never the answer here.
 pub fn kind_of(node: &Node, is_free: bool) -> Option<Kind> {
     if is_free {
         return None;

@@ -6,15 +6,16 @@
 
 use crate::Kind;
 
-/// When a rule accepts a consumer that has other producers too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a rule accepts a consumer that has other producers too; the later the more permissive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Join {
     /// Never: the consumer has one producer.
     Sole,
-    /// In every profile.
+    /// Where producer and consumer are steps of one attention, whose other operands are values, masks and scales. The
+    /// reference profile knows no attentions: it does not see operands that come through methods.
+    InAttention,
+    /// Always.
     Any,
-    /// In the default profile, which sees through views; the reference profile does not see the other operand.
-    AnyInDefault,
 }
 
 /// One pair.
@@ -108,8 +109,7 @@ fn join(producer: &str, consumer: &str) -> Join {
     match (producer, consumer) {
         // The gate of a squeeze-excitation block: the other factor is the block's input.
         ("Sigmoid", "mul") => Join::Any,
-        // The other operand is the values, or a mask.
-        ("softmax" | "dropout", "matmul") | (_, "mask") => Join::AnyInDefault,
+        ("softmax" | "dropout", "matmul") | ("matmul", "mul") | (_, "mask") => Join::InAttention,
         _ => Join::Sole,
     }
 }

@@ -21,6 +21,6 @@ proptest! {
         verify(&opened).unwrap();
         prop_assert_eq!(total_work(&opened), total_work(&graph));
         prop_assert_eq!(result_types(&opened), result_types(&graph));
-        prop_assert!(!opened.nodes().any(|(_, node)| matches!(node.op, Op::Attention(Attention::Multihead(_)))));
+        prop_assert!(!opened.nodes().any(|(_, node)| matches!(node.op, Op::Attention(Attention::Multihead(_) | Attention::ShiftedWindow(_)))));
     }
 }

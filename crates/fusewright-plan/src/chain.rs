@@ -7,10 +7,9 @@
 //! reference profile methods may read a chain midway or feed it midway; the walk lets no chain be fed after it was
 //! read, so that what enters a chain always comes before what leaves it.
 
-use fusewright_ir::ops::Normalization;
-use fusewright_ir::{NodeId, Op, Symbol};
+use fusewright_ir::{Node, NodeId, Symbol};
 use fusewright_pattern::rules::{Join, RuleTable, kind_of_name};
-use fusewright_pattern::{kind_of, literal_name, may_mask};
+use fusewright_pattern::{Kind, kind_of, literal_name, may_mask};
 use rustc_hash::FxHashMap;
 
 use crate::dataflow::Dataflow;
@@ -26,7 +25,7 @@ pub(crate) fn grow_chains(
     profile: Profile,
     table: &RuleTable,
 ) -> (Assignment, u32) {
-    let pairs = Pairs::new(analysis, flow, profile, table);
+    let pairs = Pairs::new(analysis, profile, table);
     let mut chain_of: Assignment = vec![None; analysis.graph.node_count()];
     let mut chains = 0_u32;
     for (start, _) in analysis.graph.nodes() {
@@ -39,7 +38,7 @@ pub(crate) fn grow_chains(
         while let Some(next) = flow.sole_consumer(end) {
             let sole_producer = flow.producers(next).len() == 1;
             let fits = chain_of[next.index()].is_none()
-                && pairs.join(end, next).is_some_and(|any| any || sole_producer)
+                && pairs.accepts(end, next, sole_producer)
                 && !(was_read && flow.has_side_entrance(next));
             if !fits {
                 break;
@@ -57,60 +56,73 @@ pub(crate) fn grow_chains(
 struct Pairs {
     class: Vec<u8>,
     classes: usize,
-    /// `Some(any)` where the pair is in the table; `any` if the consumer may have other producers.
-    matrix: Vec<Option<bool>>,
+    /// The join of each pair that is in the table.
+    matrix: Vec<Option<Join>>,
+    /// Number of the attention whose steps a node is one of, in the default profile.
+    attention: Vec<Option<u32>>,
 }
 
 /// Class of nodes that no rule speaks of.
 const NONE: u8 = u8::MAX;
 
 impl Pairs {
-    fn new(analysis: &Analysis, flow: &Dataflow, profile: Profile, table: &RuleTable) -> Self {
+    fn new(analysis: &Analysis, profile: Profile, table: &RuleTable) -> Self {
         let mut keys = Keys::default();
         let mut entries = Vec::new();
         for row in table.rows() {
-            let any = match row.join {
-                Join::Sole => false,
-                Join::Any => true,
-                Join::AnyInDefault => profile == Profile::Default,
-            };
             let pair = match profile {
                 Profile::Reference if row.in_reference => Some((Key::Name(row.producer), Key::Name(row.consumer))),
                 Profile::Reference => None,
                 Profile::Default => kind_of_name(row.producer)
                     .zip(kind_of_name(row.consumer))
-                    .map(|(a, b)| (Key::Kind(a), Key::Kind(b))),
+                    .map(|(producer, consumer)| (Key::Kind(producer), Key::Kind(consumer))),
             };
             if let Some((producer, consumer)) = pair {
-                entries.push((keys.class(producer), keys.class(consumer), any));
+                entries.push((keys.class(producer), keys.class(consumer), row.join));
             }
         }
         let classes = keys.0.len();
         let mut matrix = vec![None; classes * classes];
-        for (producer, consumer, any) in entries {
-            let entry = &mut matrix[producer as usize * classes + consumer as usize];
-            *entry = Some(entry.unwrap_or(false) || any);
+        for (producer, consumer, join) in entries {
+            let entry: &mut Option<Join> = &mut matrix[producer as usize * classes + consumer as usize];
+            // Names that share a kind share the most permissive of their rules.
+            *entry = (*entry).max(Some(join));
+        }
+        let mut attention = vec![None; analysis.graph.node_count()];
+        if profile == Profile::Default {
+            for (number, site) in (0_u32..).zip(&analysis.attentions.sites) {
+                site.chain.iter().for_each(|id| attention[id.index()] = Some(number));
+            }
         }
         let class = match profile {
             Profile::Reference => classes_by_name(analysis, &keys),
-            Profile::Default => classes_by_kind(analysis, flow, &keys),
+            Profile::Default => classes_by_kind(analysis, &keys, &attention),
         };
-        Self { class, classes, matrix }
+        Self { class, classes, matrix, attention }
     }
 
-    fn join(&self, producer: NodeId, consumer: NodeId) -> Option<bool> {
+    /// The table has the pair, and the consumer may have the producers that it has.
+    fn accepts(&self, producer: NodeId, consumer: NodeId, sole_producer: bool) -> bool {
         let (a, b) = (self.class[producer.index()], self.class[consumer.index()]);
         if a == NONE || b == NONE {
-            return None;
+            return false;
         }
-        self.matrix[a as usize * self.classes + b as usize]
+        match self.matrix[a as usize * self.classes + b as usize] {
+            None => false,
+            Some(Join::Sole) => sole_producer,
+            Some(Join::InAttention) => {
+                let attention = self.attention[producer.index()];
+                sole_producer || attention.is_some() && attention == self.attention[consumer.index()]
+            }
+            Some(Join::Any) => true,
+        }
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Key {
     Name(&'static str),
-    Kind(fusewright_pattern::Kind),
+    Kind(Kind),
 }
 
 /// The names or kinds that occur in a table; a class is a position in it.
@@ -138,30 +150,17 @@ impl Keys {
 fn classes_by_name(analysis: &Analysis, keys: &Keys) -> Vec<u8> {
     let graph = analysis.graph;
     let mut known: FxHashMap<Symbol, u8> = FxHashMap::default();
-    let class = |node: &fusewright_ir::Node| {
+    let class = |node: &Node| {
         *known.entry(node.source.op).or_insert_with(|| keys.find_name(literal_name(graph, node)).unwrap_or(NONE))
     };
     graph.nodes().map(|(_, node)| node).map(class).collect()
 }
 
-fn classes_by_kind(analysis: &Analysis, flow: &Dataflow, keys: &Keys) -> Vec<u8> {
-    let graph = analysis.graph;
-    let mask_class = keys.find(Key::Kind(fusewright_pattern::Kind::Mask));
-    let mut class = vec![NONE; graph.node_count()];
-    // Backwards, so that a mask in front of another mask is known as one.
-    let mut masks_scores = vec![false; graph.node_count()];
-    for (id, node) in graph.nodes().rev() {
-        let before_softmax = may_mask(&node.op)
-            && flow.sole_consumer(id).is_some_and(|next| {
-                masks_scores[next.index()]
-                    || matches!(graph.node(next).op, Op::Normalization(Normalization::Softmax { log: false, .. }))
-            });
-        masks_scores[id.index()] = before_softmax;
-        let found = match mask_class {
-            Some(mask) if before_softmax => Some(mask),
-            _ => kind_of(node, analysis.storage.is_free(id)).and_then(|kind| keys.find(Key::Kind(kind))),
-        };
-        class[id.index()] = found.unwrap_or(NONE);
-    }
-    class
+fn classes_by_kind(analysis: &Analysis, keys: &Keys, attention: &[Option<u32>]) -> Vec<u8> {
+    let class = |(id, node): (NodeId, &Node)| {
+        let masks = may_mask(&node.op) && attention[id.index()].is_some();
+        let kind = if masks { Some(Kind::Mask) } else { kind_of(node, analysis.storage.is_free(id)) };
+        kind.and_then(|kind| keys.find(Key::Kind(kind))).unwrap_or(NONE)
+    };
+    analysis.graph.nodes().map(class).collect()
 }

@@ -2,7 +2,7 @@
 
 use fusewright_ir::ops::{
     Attention, Binary, Contraction, Convolution, Copy, Gather, Host, Index, MultiheadAttention, Normalization, Opaque,
-    Operand, Padding, Pointwise, ReduceKind, Reduction, ScaledDotProduct, Unary, View,
+    Operand, Padding, Pointwise, ReduceKind, Reduction, ScaledDotProduct, ShiftedWindow, Unary, View, WindowOperand,
 };
 use fusewright_ir::{DType, Form, Graph, Op, Type, ValueId};
 
@@ -71,7 +71,7 @@ impl Random {
     }
 
     fn step(&mut self) {
-        match self.below(20) {
+        match self.below(21) {
             0 | 1 => self.linears(),
             2 => self.matmul(),
             3 | 4 => self.unary(),
@@ -87,6 +87,7 @@ impl Random {
             16 => self.reduction(),
             17 => self.gather(),
             18 => self.opaque(),
+            19 => self.windows(),
             _ => self.scaled_dot_product(),
         }
     }
@@ -167,7 +168,7 @@ impl Random {
         let shape = self.builder.shape(x);
         if self.flag() {
             self.emit(
-                Op::Normalization(Normalization::Softmax { axis: -1, log: false }),
+                Op::Normalization(Normalization::Softmax { axis: -1, log: false, zero_masked: false }),
                 &[x],
                 "torch.nn.functional.softmax",
             );
@@ -256,7 +257,7 @@ impl Random {
             let mask = self.builder.input(DType::F32, &shape[rank - 2..]);
             scores = self.builder.one(Op::Pointwise(Pointwise::Binary(Binary::Add)), &[scores, mask]).unwrap_or(scores);
         }
-        let softmax = Op::Normalization(Normalization::Softmax { axis: -1, log: false });
+        let softmax = Op::Normalization(Normalization::Softmax { axis: -1, log: false, zero_masked: false });
         if let Some(weights) = self.builder.one(softmax, &[scores]) {
             self.emit(Op::Contraction(Contraction::MatMul), &[weights, v], "torch.matmul");
         }
@@ -319,6 +320,41 @@ impl Random {
             &inputs,
             "torch.nn.modules.activation.MultiheadAttention",
         );
+    }
+
+    /// Attention in windows of a map that they may not fit.
+    fn windows(&mut self) {
+        let (channels, heads) = (8, 2);
+        let window = self.one_of(&[[2, 2], [3, 2], [4, 4]]);
+        let positions = window[0] * window[1];
+        let map = self.builder.input(DType::F32, &[2, 6, 6, channels]);
+        let mut operands = vec![
+            (WindowOperand::Map, map),
+            (WindowOperand::InWeight, self.builder.parameter(&[3 * channels, channels])),
+            (WindowOperand::OutWeight, self.builder.parameter(&[channels, channels])),
+            (WindowOperand::PositionBias, self.builder.parameter(&[1, heads, positions, positions])),
+        ];
+        if self.flag() {
+            operands.push((WindowOperand::InBias, self.builder.parameter(&[3 * channels])));
+        }
+        if self.flag() {
+            operands.push((WindowOperand::OutBias, self.builder.parameter(&[channels])));
+        }
+        if self.flag() {
+            operands.push((WindowOperand::LogitScale, self.builder.parameter(&[heads, 1, 1])));
+        }
+        let layer = ShiftedWindow {
+            num_heads: heads,
+            window,
+            shift: self.one_of(&[[0, 0], [1, 1], [0, 1]]),
+            attention_dropout: 0.1,
+            dropout: 0.1,
+            training: self.flag(),
+            operands: operands.iter().map(|&(operand, _)| operand).collect(),
+        };
+        let inputs: Vec<ValueId> = operands.into_iter().map(|(_, value)| value).collect();
+        let name = "torchvision.models.swin_transformer.shifted_window_attention";
+        self.emit(Op::Attention(Attention::ShiftedWindow(Box::new(layer))), &inputs, name);
     }
 
     fn scaled_dot_product(&mut self) {

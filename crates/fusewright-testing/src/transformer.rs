@@ -33,7 +33,8 @@ fn encoder_layer(b: &mut Builder, x: ValueId) -> Option<ValueId> {
     let scores = b.one(Op::Contraction(Contraction::MatMul), &[query, key])?;
     let scale = Pointwise::WithScalar { kind: Binary::Mul, scalar: 0.25, reversed: false };
     let scores = b.one(Op::Pointwise(scale), &[scores])?;
-    let weights = b.one(Op::Normalization(Normalization::Softmax { axis: -1, log: false }), &[scores])?;
+    let weights =
+        b.one(Op::Normalization(Normalization::Softmax { axis: -1, log: false, zero_masked: false }), &[scores])?;
     let context = b.one(Op::Contraction(Contraction::MatMul), &[weights, value])?;
     let context = b.one(View::Permute { axes: [0, 2, 1, 3].as_slice().into() }.into(), &[context])?;
     let context = b.one(View::Reshape { shape: [1, LENGTH, WIDTH].as_slice().into() }.into(), &[context])?;

@@ -120,7 +120,10 @@ impl Convolution {
             Padding::Explicit(padding) => padding[axis].saturating_mul(2),
         };
         if let Some(output_padding) = &self.transposed {
-            let full = input.saturating_sub(1).saturating_mul(stride).saturating_add(reach.saturating_add(output_padding[axis]));
+            let full = input
+                .saturating_sub(1)
+                .saturating_mul(stride)
+                .saturating_add(reach.saturating_add(output_padding[axis]));
             return full.checked_sub(padding).ok_or_else(too_small);
         }
         let positions = input.saturating_add(padding).checked_sub(reach).ok_or_else(too_small)?;

@@ -45,6 +45,21 @@ pub enum Copy {
         /// Repetitions per result axis.
         counts: Vec<u64>,
     },
+    /// Squares of four positions stacked as channels: x `[.., H, W, C]` becomes `[.., ⌈H/2⌉, ⌈W/2⌉, 4C]`, odd extents
+    /// padded with zeros (Swin's patch merging).
+    PatchMerge,
+    /// What keeps windows of a cyclically shifted map from attending across its seam: 0 inside, −100 across; no
+    /// operands, result `[windows, N, N]`.
+    ShiftMask {
+        /// Windows along height and width.
+        grid: [u64; 2],
+        /// Height and width of a window.
+        window: [u64; 2],
+        /// Shift along height and width.
+        shift: [u64; 2],
+        /// Element type of the result.
+        dtype: DType,
+    },
     /// A tensor of one value; no operands.
     Full {
         /// Shape of the result.
@@ -76,6 +91,8 @@ impl Copy {
             Copy::Pad { .. } => "pad",
             Copy::Roll { .. } => "roll",
             Copy::Repeat { .. } => "repeat",
+            Copy::PatchMerge => "patch_merge",
+            Copy::ShiftMask { .. } => "shift_mask",
             Copy::Full { .. } => "full",
             Copy::Range { .. } => "range",
         }
@@ -83,7 +100,13 @@ impl Copy {
 
     pub(crate) fn write(&self, attributes: &mut Attributes) {
         match self {
-            Copy::Contiguous | Copy::Clone => {}
+            Copy::Contiguous | Copy::Clone | Copy::PatchMerge => {}
+            Copy::ShiftMask { grid, window, shift, dtype } => {
+                attributes.set_ints("grid", grid);
+                attributes.set_ints("window", window);
+                attributes.set_ints("shift", shift);
+                attributes.set_text("dtype", dtype.name());
+            }
             Copy::Cast { dtype } => attributes.set_text("dtype", dtype.name()),
             Copy::Concat { axis } | Copy::Stack { axis } => attributes.set_int("axis", *axis),
             Copy::Pad { pads, value } => {
@@ -113,6 +136,15 @@ impl Copy {
             DType::from_name(&attributes.text("dtype")?).ok_or_else(|| invalid("dtype", "a dtype name such as \"f32\""))
         };
         Ok(Some(match mnemonic {
+            "patch_merge" => Copy::PatchMerge,
+            "shift_mask" => {
+                let mut pair = |name| {
+                    <[u64; 2]>::try_from(attributes.ints::<u64>(name)?)
+                        .map_err(|_| invalid(name, "two non-negative integers"))
+                };
+                let (grid, window, shift) = (pair("grid")?, pair("window")?, pair("shift")?);
+                Copy::ShiftMask { grid, window, shift, dtype: dtype(attributes)? }
+            }
             "contiguous" => Copy::Contiguous,
             "clone" => Copy::Clone,
             "cast" => Copy::Cast { dtype: dtype(attributes)? },
@@ -173,6 +205,18 @@ impl Copy {
                 let missing = missing.ok_or_else(|| ShapeError::new("repeat: one count per axis"))?;
                 let extents = std::iter::repeat_n(1, missing).chain(x.shape.iter().copied());
                 one(x.with_shape(extents.zip(counts).map(|(extent, &count)| extent.saturating_mul(count))))
+            }
+            Copy::PatchMerge => {
+                let x = tensor(inputs, 0)?;
+                let [outer @ .., height, width, channels] = x.shape.as_slice() else {
+                    return Err(ShapeError::new("patch_merge: x must end in height, width and channels"));
+                };
+                let merged = [height.div_ceil(2), width.div_ceil(2), channels.saturating_mul(4)];
+                one(x.with_shape(outer.iter().copied().chain(merged)))
+            }
+            Copy::ShiftMask { grid, window, dtype, .. } => {
+                let positions = window[0].saturating_mul(window[1]);
+                one(TensorType::new(*dtype, [grid[0].saturating_mul(grid[1]), positions, positions]))
             }
             Copy::Full { shape, dtype, .. } => one(TensorType::new(*dtype, shape.iter().copied())),
             Copy::Range { length, dtype, .. } => one(TensorType::new(*dtype, [*length])),

@@ -8,6 +8,12 @@ use crate::{AttributeError, Attributes, Shape, Type};
 pub enum Gather {
     /// Rows of a table; operands indices, table `[rows, width]`.
     Embedding,
+    /// A position bias for attention: rows of a table, laid out as `[1, heads, N, N]`; operands table `[rows, heads]`,
+    /// indices `[N · N]`.
+    PositionBias {
+        /// N, the number of positions.
+        positions: u64,
+    },
     /// Slices along an axis; operands x, indices `[n]`.
     IndexSelect {
         /// The axis.
@@ -24,6 +30,7 @@ impl Gather {
     pub(crate) fn mnemonic(&self) -> &'static str {
         match self {
             Gather::Embedding => "embedding",
+            Gather::PositionBias { .. } => "position_bias",
             Gather::IndexSelect { .. } => "index_select",
             Gather::Elements { .. } => "gather",
         }
@@ -32,6 +39,9 @@ impl Gather {
     pub(crate) fn write(&self, attributes: &mut Attributes) {
         match self {
             Gather::Embedding => {}
+            Gather::PositionBias { positions } => {
+                attributes.set_int("positions", i64::try_from(*positions).unwrap_or(i64::MAX));
+            }
             Gather::IndexSelect { axis } | Gather::Elements { axis } => attributes.set_int("axis", *axis),
         }
     }
@@ -39,6 +49,7 @@ impl Gather {
     pub(crate) fn read(mnemonic: &str, attributes: &mut Attributes) -> Result<Option<Self>, AttributeError> {
         Ok(Some(match mnemonic {
             "embedding" => Gather::Embedding,
+            "position_bias" => Gather::PositionBias { positions: attributes.size("positions")? },
             "index_select" => Gather::IndexSelect { axis: attributes.int("axis")? },
             "gather" => Gather::Elements { axis: attributes.int("axis")? },
             _ => return Ok(None),
@@ -58,6 +69,15 @@ impl Gather {
                     return Err(ShapeError::new("embedding: the table must have shape [rows, width]"));
                 };
                 one(b.with_shape(a.shape.iter().copied().chain([width])))
+            }
+            Gather::PositionBias { positions } => {
+                let &[_, heads] = a.shape.as_slice() else {
+                    return Err(ShapeError::new("position_bias: the table must have shape [rows, heads]"));
+                };
+                if Some(b.elements()) != positions.checked_mul(*positions) {
+                    return Err(ShapeError::new(format!("position_bias: {positions}² indices are needed")));
+                }
+                one(a.with_shape([1, heads, *positions, *positions]))
             }
             Gather::IndexSelect { axis } => {
                 let position = axis_position(*axis, a.rank())?;

@@ -16,7 +16,9 @@ mod pooling;
 mod reduction;
 mod view;
 
-pub use attention::{Attention, Extents, MultiheadAttention, Operand, ScaledDotProduct};
+pub use attention::{
+    Attention, Extents, MultiheadAttention, Operand, ScaledDotProduct, ShiftedWindow, WindowOperand, Windows,
+};
 pub use contraction::{Contraction, Einsum};
 pub use convolution::{Convolution, Padding};
 pub use copy::Copy;

@@ -43,6 +43,8 @@ pub enum Normalization {
         axis: i64,
         /// Give the logarithm.
         log: bool,
+        /// A row of nothing but −∞ gives zeros, as fused attention kernels do, instead of NaN.
+        zero_masked: bool,
     },
 }
 
@@ -59,10 +61,12 @@ impl Normalization {
     }
 
     pub(crate) fn write(&self, attributes: &mut Attributes) {
-        let mut size = |name, value: &u64| attributes.set_int(name, i64::try_from(*value).unwrap_or(i64::MAX));
+        let size = |attributes: &mut Attributes, name, value: &u64| {
+            attributes.set_int(name, i64::try_from(*value).unwrap_or(i64::MAX));
+        };
         match self {
             Normalization::LayerNorm { axes, epsilon } | Normalization::RmsNorm { axes, epsilon } => {
-                size("axes", axes);
+                size(attributes, "axes", axes);
                 attributes.set_float("epsilon", *epsilon);
             }
             Normalization::BatchNorm { epsilon, training } => {
@@ -70,10 +74,13 @@ impl Normalization {
                 attributes.set_flag("training", *training);
             }
             Normalization::GroupNorm { groups, epsilon } => {
-                size("groups", groups);
+                size(attributes, "groups", groups);
                 attributes.set_float("epsilon", *epsilon);
             }
-            Normalization::Softmax { axis, .. } => attributes.set_int("axis", *axis),
+            Normalization::Softmax { axis, zero_masked, .. } => {
+                attributes.set_int("axis", *axis);
+                attributes.set_flag("zero_masked", *zero_masked);
+            }
         }
     }
 
@@ -92,9 +99,11 @@ impl Normalization {
             "group_norm" => {
                 Normalization::GroupNorm { groups: attributes.size("groups")?, epsilon: attributes.float("epsilon")? }
             }
-            "softmax" | "log_softmax" => {
-                Normalization::Softmax { axis: attributes.int("axis")?, log: mnemonic == "log_softmax" }
-            }
+            "softmax" | "log_softmax" => Normalization::Softmax {
+                axis: attributes.int("axis")?,
+                log: mnemonic == "log_softmax",
+                zero_masked: attributes.flag("zero_masked")?,
+            },
             _ => return Ok(None),
         }))
     }

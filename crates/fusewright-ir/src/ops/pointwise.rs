@@ -38,7 +38,7 @@ kinds! {
         Neg "neg" 1, Abs "abs" 1, Sign "sign" 1, Floor "floor" 1, Ceil "ceil" 1, Round "round" 1,
         Exp "exp" 1, Log "log" 1, Sqrt "sqrt" 1, Rsqrt "rsqrt" 2, Reciprocal "reciprocal" 1, Square "square" 1,
         Sin "sin" 1, Cos "cos" 1, Tanh "tanh" 1, Erf "erf" 1,
-        Relu "relu" 1, Relu6 "relu6" 2, LeakyRelu "leaky_relu" 2, Elu "elu" 3, Softplus "softplus" 3,
+        Relu "relu" 1, Relu6 "relu6" 2,
         Sigmoid "sigmoid" 4, HardSigmoid "hardsigmoid" 4, Silu "silu" 5, HardSwish "hardswish" 5, Mish "mish" 6,
         Gelu "gelu" 5, GeluTanh "gelu_tanh" 8, QuickGelu "quick_gelu" 6,
         LogicalNot "logical_not" 1, BitwiseNot "bitwise_not" 1, IsNan "is_nan" 1,
@@ -77,6 +77,23 @@ pub enum Pointwise {
         /// The constant is the first argument.
         reversed: bool,
     },
+    /// x, times `slope` where it is negative; operand x.
+    LeakyRelu {
+        /// Factor on negative values.
+        slope: f64,
+    },
+    /// x, `alpha · (eˣ − 1)` where it is negative; operand x.
+    Elu {
+        /// Factor on the exponential.
+        alpha: f64,
+    },
+    /// `ln(1 + e^(beta · x)) / beta`, x itself where `beta · x` exceeds the threshold; operand x.
+    Softplus {
+        /// Sharpness.
+        beta: f64,
+        /// Where the function becomes the identity.
+        threshold: f64,
+    },
     /// Values brought into a range; operand x.
     Clamp {
         /// Lower bound.
@@ -107,6 +124,9 @@ impl Pointwise {
         match self {
             Pointwise::Unary(kind) => kind.name(),
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.name(),
+            Pointwise::LeakyRelu { .. } => "leaky_relu",
+            Pointwise::Elu { .. } => "elu",
+            Pointwise::Softplus { .. } => "softplus",
             Pointwise::Clamp { .. } => "clamp",
             Pointwise::Where => "where",
             Pointwise::MaskedFill { .. } => "masked_fill",
@@ -121,6 +141,12 @@ impl Pointwise {
             Pointwise::WithScalar { scalar, reversed, .. } => {
                 attributes.set_float("scalar", *scalar);
                 attributes.set_flag("reversed", *reversed);
+            }
+            Pointwise::LeakyRelu { slope } => attributes.set_float("slope", *slope),
+            Pointwise::Elu { alpha } => attributes.set_float("alpha", *alpha),
+            Pointwise::Softplus { beta, threshold } => {
+                attributes.set_float("beta", *beta);
+                attributes.set_float("threshold", *threshold);
             }
             Pointwise::Clamp { min, max } => {
                 for (name, bound) in [("min", min), ("max", max)] {
@@ -148,6 +174,11 @@ impl Pointwise {
             }));
         }
         Ok(Some(match mnemonic {
+            "leaky_relu" => Pointwise::LeakyRelu { slope: attributes.float("slope")? },
+            "elu" => Pointwise::Elu { alpha: attributes.float("alpha")? },
+            "softplus" => {
+                Pointwise::Softplus { beta: attributes.float("beta")?, threshold: attributes.float("threshold")? }
+            }
             "clamp" => {
                 Pointwise::Clamp { min: attributes.optional_float("min")?, max: attributes.optional_float("max")? }
             }
@@ -192,6 +223,8 @@ impl Pointwise {
         let per_element = match self {
             Pointwise::Unary(kind) => kind.flops(),
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.flops(),
+            Pointwise::LeakyRelu { .. } => 2,
+            Pointwise::Elu { .. } | Pointwise::Softplus { .. } => 3,
             Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
             Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
             Pointwise::Dropout { p, training, .. } => u64::from(*training && *p > 0.0) * 2,

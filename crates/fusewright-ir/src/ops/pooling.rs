@@ -29,6 +29,8 @@ pub enum Pooling {
         dilation: Vec<u64>,
         /// Round the number of windows up.
         ceil: bool,
+        /// An average divides by the elements that are not padding.
+        skip_padding: bool,
     },
     /// As many windows as the result needs.
     Adaptive {
@@ -51,12 +53,13 @@ impl Pooling {
 
     pub(crate) fn write(&self, attributes: &mut Attributes) {
         match self {
-            Pooling::Window { kernel, stride, padding, dilation, ceil, .. } => {
+            Pooling::Window { kernel, stride, padding, dilation, ceil, skip_padding, .. } => {
                 attributes.set_ints("kernel", kernel);
                 attributes.set_ints("stride", stride);
                 attributes.set_ints("padding", padding);
                 attributes.set_ints("dilation", dilation);
                 attributes.set_flag("ceil", *ceil);
+                attributes.set_flag("skip_padding", *skip_padding);
             }
             Pooling::Adaptive { output, .. } => attributes.set_ints("output", output),
         }
@@ -78,6 +81,7 @@ impl Pooling {
             padding: attributes.ints("padding")?,
             dilation: attributes.ints("dilation")?,
             ceil: attributes.flag("ceil")?,
+            skip_padding: attributes.flag("skip_padding")?,
         }))
     }
 

@@ -4,6 +4,7 @@
 //! never a copy. Every new node keeps the module path of the layer it came from.
 
 mod multihead_attention;
+mod shifted_window;
 mod steps;
 
 use fusewright_ir::ops::{Attention, ShapeError};
@@ -21,7 +22,7 @@ pub struct DecomposeError {
     pub problem: String,
 }
 
-/// Opens every multi-head attention layer of `graph`; the rest is taken over as it is.
+/// Opens every attention layer of `graph`; the rest, bare scaled dot products among it, is taken over as it is.
 pub fn decompose(graph: &Graph) -> Result<Graph, DecomposeError> {
     let mut result = Graph::new(graph.name.clone());
     result.dims.clone_from(&graph.dims);
@@ -37,16 +38,24 @@ pub fn decompose(graph: &Graph) -> Result<Graph, DecomposeError> {
     }
     for (id, node) in graph.nodes() {
         let inputs: Vec<ValueId> = node.inputs.iter().map(|&input| mapped(&map, input)).collect();
-        if let Op::Attention(Attention::Multihead(mha)) = &node.op {
-            let scope = graph.text(node.source.scope);
-            let mut steps = Steps::new(&mut result, graph.node_name(id), scope);
-            let outputs = multihead_attention::expand(&mut steps, mha, &inputs)
-                .map_err(|ShapeError(problem)| DecomposeError { node: graph.node_name(id).to_owned(), problem })?;
-            for (&old, new) in node.outputs.iter().zip(outputs) {
-                map[old.index()] = Some(new);
-            }
-        } else {
+        let Op::Attention(attention) = &node.op else {
             copy_node(graph, id, inputs, &mut result, &mut map);
+            continue;
+        };
+        let scope = graph.text(node.source.scope);
+        let mut steps = Steps::new(&mut result, graph.node_name(id), scope);
+        let outputs = match attention {
+            Attention::Multihead(layer) => multihead_attention::expand(&mut steps, layer, &inputs),
+            Attention::ShiftedWindow(layer) => shifted_window::expand(&mut steps, layer, &inputs),
+            Attention::ScaledDotProduct(_) => {
+                copy_node(graph, id, inputs, &mut result, &mut map);
+                continue;
+            }
+        };
+        let outputs =
+            outputs.map_err(|ShapeError(problem)| DecomposeError { node: graph.node_name(id).to_owned(), problem })?;
+        for (&old, new) in node.outputs.iter().zip(outputs) {
+            map[old.index()] = Some(new);
         }
     }
     for &output in graph.outputs() {

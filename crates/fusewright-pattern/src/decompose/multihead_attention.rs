@@ -36,7 +36,9 @@ pub(super) fn expand(
     let scores = steps.matmul("scores", query, key)?;
     let scores = steps.scale("scaled", scores, 1.0 / (mha.head_dim() as f64).sqrt())?;
     let scores = layer.mask(steps, scores)?;
-    let mut weights = steps.softmax("softmax", scores)?;
+    // Without returned weights the module takes a fused kernel, which gives zeros where no key is visible.
+    let is_masked = [Operand::Mask, Operand::KeyPaddingMask].iter().any(|&mask| mha.position(mask).is_some());
+    let mut weights = steps.softmax("softmax", scores, is_masked && !mha.need_weights)?;
     if mha.training && mha.dropout > 0.0 {
         weights = steps.dropout("dropout", weights, mha.dropout)?;
     }

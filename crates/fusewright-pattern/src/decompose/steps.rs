@@ -1,7 +1,7 @@
 //! Writing the steps of an opened macro-op: names, module path and inferred types in one place.
 
 use fusewright_ir::ops::{
-    Binary, Contraction, Copy, Host, Normalization, Pointwise, ReduceKind, Reduction, ShapeError, View,
+    Binary, Contraction, Copy, Host, Index, Normalization, Pointwise, ReduceKind, Reduction, ShapeError, Unary, View,
 };
 use fusewright_ir::{Form, Graph, Op, Origin, Shape, Source, TensorType, Type, ValueId};
 
@@ -130,6 +130,17 @@ impl<'a> Steps<'a> {
         self.push(step, View::Expand { shape: Shape::from_slice(shape) }.into(), &[x], Form::Method, "expand")
     }
 
+    pub(super) fn select(&mut self, step: &str, x: ValueId, index: u64) -> Result<ValueId, ShapeError> {
+        self.push(step, View::Select { axis: 0, index }.into(), &[x], Form::Function, "operator.getitem")
+    }
+
+    /// The leading `extents` of each axis.
+    pub(super) fn crop(&mut self, step: &str, x: ValueId, extents: &[u64]) -> Result<ValueId, ShapeError> {
+        let whole = |&length: &u64| Index::Range { start: 0, length, step: 1 };
+        let op = View::Subscript { items: extents.iter().map(whole).collect() };
+        self.push(step, op.into(), &[x], Form::Function, "operator.getitem")
+    }
+
     pub(super) fn contiguous(&mut self, step: &str, x: ValueId) -> Result<ValueId, ShapeError> {
         self.push(step, Copy::Contiguous.into(), &[x], Form::Method, "contiguous")
     }
@@ -140,17 +151,33 @@ impl<'a> Steps<'a> {
     }
 
     pub(super) fn zeros(&mut self, step: &str, like: &TensorType, shape: &[u64]) -> Result<ValueId, ShapeError> {
-        let op = Copy::Full { shape: shape.to_vec(), dtype: like.dtype, value: 0.0 };
-        self.push(step, op.into(), &[], Form::Function, "torch.zeros")
+        self.fill(step, Copy::Full { shape: shape.to_vec(), dtype: like.dtype, value: 0.0 }, "torch.zeros")
     }
 
     /// Zeros (false) after the last axis.
     pub(super) fn pad_last(&mut self, step: &str, x: ValueId, columns: u64) -> Result<ValueId, ShapeError> {
-        let mut pads = vec![0_i64; 2 * self.tensor(x)?.rank()];
-        if let Some(last) = pads.last_mut() {
-            *last = i64::try_from(columns).unwrap_or(i64::MAX);
+        let mut after = vec![0; self.tensor(x)?.rank()];
+        if let Some(last) = after.last_mut() {
+            *last = columns;
         }
+        self.pad_after(step, x, &after)
+    }
+
+    /// Zeros after each axis.
+    pub(super) fn pad_after(&mut self, step: &str, x: ValueId, after: &[u64]) -> Result<ValueId, ShapeError> {
+        let pads = after.iter().flat_map(|&count| [0, i64::try_from(count).unwrap_or(i64::MAX)]).collect();
         self.push(step, Copy::Pad { pads, value: 0.0 }.into(), &[x], Form::Function, "torch.nn.functional.pad")
+    }
+
+    /// Rows and columns of a map (axes 1 and 2) moved cyclically.
+    pub(super) fn roll(&mut self, step: &str, x: ValueId, shifts: [i64; 2]) -> Result<ValueId, ShapeError> {
+        let op = Copy::Roll { shifts: shifts.to_vec(), axes: vec![1, 2] };
+        self.push(step, op.into(), &[x], Form::Function, "torch.roll")
+    }
+
+    /// A tensor made of no operand.
+    pub(super) fn fill(&mut self, step: &str, op: Copy, source_op: &str) -> Result<ValueId, ShapeError> {
+        self.push(step, op.into(), &[], Form::Function, source_op)
     }
 
     pub(super) fn scale(&mut self, step: &str, x: ValueId, scalar: f64) -> Result<ValueId, ShapeError> {
@@ -158,8 +185,33 @@ impl<'a> Steps<'a> {
         self.push(step, Op::Pointwise(op), &[x], Form::Function, "operator.mul")
     }
 
+    pub(super) fn binary(&mut self, step: &str, kind: Binary, a: ValueId, b: ValueId) -> Result<ValueId, ShapeError> {
+        let source_op = format!("operator.{}", kind.name());
+        self.push(step, Op::Pointwise(Pointwise::Binary(kind)), &[a, b], Form::Function, &source_op)
+    }
+
+    pub(super) fn clamp(
+        &mut self,
+        step: &str,
+        x: ValueId,
+        min: Option<f64>,
+        max: Option<f64>,
+    ) -> Result<ValueId, ShapeError> {
+        self.push(step, Op::Pointwise(Pointwise::Clamp { min, max }), &[x], Form::Function, "torch.clamp")
+    }
+
+    pub(super) fn exp(&mut self, step: &str, x: ValueId) -> Result<ValueId, ShapeError> {
+        self.push(step, Op::Pointwise(Pointwise::Unary(Unary::Exp)), &[x], Form::Method, "exp")
+    }
+
+    /// Euclidean norm along the last axis, which stays.
+    pub(super) fn row_norm(&mut self, step: &str, x: ValueId) -> Result<ValueId, ShapeError> {
+        let op = Op::Reduction(Reduction::Reduce { kind: ReduceKind::Norm, axes: vec![-1], keep: true });
+        self.push(step, op, &[x], Form::Method, "norm")
+    }
+
     pub(super) fn add(&mut self, step: &str, a: ValueId, b: ValueId) -> Result<ValueId, ShapeError> {
-        self.push(step, Op::Pointwise(Pointwise::Binary(Binary::Add)), &[a, b], Form::Function, "operator.add")
+        self.binary(step, Binary::Add, a, b)
     }
 
     pub(super) fn masked_fill(
@@ -173,8 +225,9 @@ impl<'a> Steps<'a> {
         self.push(step, op, &[x, mask], Form::Function, "torch.masked_fill")
     }
 
-    pub(super) fn softmax(&mut self, step: &str, x: ValueId) -> Result<ValueId, ShapeError> {
-        let op = Op::Normalization(Normalization::Softmax { axis: -1, log: false });
+    /// Softmax over the last axis; `zero_masked` as fused attention kernels treat a row without a visible key.
+    pub(super) fn softmax(&mut self, step: &str, x: ValueId, zero_masked: bool) -> Result<ValueId, ShapeError> {
+        let op = Op::Normalization(Normalization::Softmax { axis: -1, log: false, zero_masked });
         self.push(step, op, &[x], Form::Function, "torch.nn.functional.softmax")
     }
 

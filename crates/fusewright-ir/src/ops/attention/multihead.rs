@@ -1,8 +1,8 @@
-//! Attention macro-ops: what a source calls one op. `fusewright-pattern` decomposes the module form.
+//! A multi-head attention layer as one op.
 
-use super::{Results, ShapeError, broadcast, tensor};
+use super::super::{Results, ShapeError, check_size, one, tensor};
 use crate::attributes::invalid;
-use crate::{AttributeError, Attributes, Shape, TensorType, Type, Work};
+use crate::{AttributeError, Attributes, Shape, Type, Work};
 
 /// What an operand of [`MultiheadAttention`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,26 +77,6 @@ pub struct MultiheadAttention {
     pub operands: Vec<Operand>,
 }
 
-/// `softmax(scale · q kᵀ + mask) v`; operands q `[.., Sq, d]`, k `[.., Sk, d]`, v `[.., Sk, dv]`, mask?.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ScaledDotProduct {
-    /// Query i sees keys up to i.
-    pub causal: bool,
-    /// Factor on the scores; `None` = 1/√d.
-    pub scale: Option<f64>,
-    /// Dropout probability on the attention weights, 0 when not live.
-    pub dropout: f64,
-}
-
-/// The attention macro-ops.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Attention {
-    /// A whole layer.
-    Multihead(Box<MultiheadAttention>),
-    /// The core.
-    ScaledDotProduct(ScaledDotProduct),
-}
-
 /// Extents of one multi-head attention call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extents {
@@ -154,7 +134,7 @@ impl MultiheadAttention {
         self.embed_dim / self.num_heads.max(1)
     }
 
-    fn infer(&self, inputs: &[&Type]) -> Result<Results, ShapeError> {
+    pub(super) fn infer(&self, inputs: &[&Type]) -> Result<Results, ShapeError> {
         if self.operands.len() != inputs.len() {
             return Err(ShapeError::new(format!("{} operands are named, {} given", self.operands.len(), inputs.len())));
         }
@@ -164,7 +144,7 @@ impl MultiheadAttention {
         let extents = self.extents(inputs)?;
         self.check_weights(inputs)?;
         let query = tensor(inputs, self.position(Operand::Query).unwrap_or(0))?;
-        let mut results = super::one(query.with_shape(query.shape.iter().copied()))?;
+        let mut results = one(query.with_shape(query.shape.iter().copied()))?;
         if self.need_weights {
             let mut shape = Shape::new();
             if extents.batched {
@@ -174,7 +154,7 @@ impl MultiheadAttention {
                 shape.push(self.num_heads);
             }
             shape.extend([extents.queries, extents.all_keys]);
-            super::check_size(&shape)?;
+            check_size(&shape)?;
             results.push(Type::Tensor(query.with_shape(shape)));
         }
         Ok(results)
@@ -216,7 +196,7 @@ impl MultiheadAttention {
         Ok(())
     }
 
-    fn work(&self, inputs: &[&Type]) -> Work {
+    pub(super) fn work(&self, inputs: &[&Type]) -> Work {
         let Ok(x) = self.extents(inputs) else { return Work::default() };
         let width = |operand| {
             let ty = self.position(operand).and_then(|position| inputs.get(position))?;
@@ -243,124 +223,34 @@ impl MultiheadAttention {
         let other = scores.saturating_mul(per_score).saturating_add(in_bias).saturating_add(out_bias);
         Work::new(macs.iter().fold(0, |sum: u64, &m| sum.saturating_add(m)), other)
     }
-}
 
-impl Attention {
-    pub(crate) fn mnemonic(&self) -> &'static str {
-        match self {
-            Attention::Multihead(_) => "multihead_attention",
-            Attention::ScaledDotProduct(_) => "scaled_dot_product_attention",
-        }
+    pub(super) fn write(&self, attributes: &mut Attributes) {
+        attributes.set_int("embed_dim", i64::try_from(self.embed_dim).unwrap_or(i64::MAX));
+        attributes.set_int("num_heads", i64::try_from(self.num_heads).unwrap_or(i64::MAX));
+        attributes.set_flag("batch_first", self.batch_first);
+        attributes.set_flag("add_zero_attn", self.add_zero_attn);
+        attributes.set_float("dropout", self.dropout);
+        attributes.set_flag("training", self.training);
+        attributes.set_flag("need_weights", self.need_weights);
+        attributes.set_flag("average_weights", self.average_weights);
+        let names: Vec<&str> = self.operands.iter().map(|&operand| OPERANDS[operand as usize].1).collect();
+        attributes.set_text("operands", &names.join(" "));
     }
 
-    pub(crate) fn write(&self, attributes: &mut Attributes) {
-        match self {
-            Attention::Multihead(mha) => {
-                attributes.set_int("embed_dim", i64::try_from(mha.embed_dim).unwrap_or(i64::MAX));
-                attributes.set_int("num_heads", i64::try_from(mha.num_heads).unwrap_or(i64::MAX));
-                attributes.set_flag("batch_first", mha.batch_first);
-                attributes.set_flag("add_zero_attn", mha.add_zero_attn);
-                attributes.set_float("dropout", mha.dropout);
-                attributes.set_flag("training", mha.training);
-                attributes.set_flag("need_weights", mha.need_weights);
-                attributes.set_flag("average_weights", mha.average_weights);
-                let names: Vec<&str> = mha.operands.iter().map(|&operand| OPERANDS[operand as usize].1).collect();
-                attributes.set_text("operands", &names.join(" "));
-            }
-            Attention::ScaledDotProduct(sdpa) => {
-                attributes.set_flag("causal", sdpa.causal);
-                if let Some(scale) = sdpa.scale {
-                    attributes.set_float("scale", scale);
-                }
-                if sdpa.dropout > 0.0 {
-                    attributes.set_float("dropout", sdpa.dropout);
-                }
-            }
-        }
-    }
-
-    pub(crate) fn read(mnemonic: &str, attributes: &mut Attributes) -> Result<Option<Self>, AttributeError> {
-        match mnemonic {
-            "multihead_attention" => {
-                let names = attributes.text("operands")?;
-                let operand = |name| OPERANDS.iter().find(|row| row.1 == name).map(|row| row.0);
-                let operands: Option<Vec<Operand>> = names.split_whitespace().map(operand).collect();
-                Ok(Some(Attention::Multihead(Box::new(MultiheadAttention {
-                    embed_dim: attributes.size("embed_dim")?,
-                    num_heads: attributes.size("num_heads")?,
-                    batch_first: attributes.flag("batch_first")?,
-                    add_zero_attn: attributes.flag("add_zero_attn")?,
-                    dropout: attributes.float("dropout")?,
-                    training: attributes.flag("training")?,
-                    need_weights: attributes.flag("need_weights")?,
-                    average_weights: attributes.flag("average_weights")?,
-                    operands: operands.ok_or_else(|| invalid("operands", "known operand names"))?,
-                }))))
-            }
-            "scaled_dot_product_attention" => Ok(Some(Attention::ScaledDotProduct(ScaledDotProduct {
-                causal: attributes.flag("causal")?,
-                scale: attributes.optional_float("scale")?,
-                dropout: attributes.optional_float("dropout")?.unwrap_or(0.0),
-            }))),
-            _ => Ok(None),
-        }
-    }
-
-    pub(crate) fn infer(&self, inputs: &[&Type]) -> Result<Results, ShapeError> {
-        match self {
-            Attention::Multihead(mha) => mha.infer(inputs),
-            Attention::ScaledDotProduct(_) => {
-                let (q, k, v) = (tensor(inputs, 0)?, tensor(inputs, 1)?, tensor(inputs, 2)?);
-                let split = |t: &TensorType| -> Result<(Shape, u64, u64), ShapeError> {
-                    let [batch @ .., rows, width] = t.shape.as_slice() else {
-                        return Err(ShapeError::new("attention: q, k and v need at least two axes"));
-                    };
-                    Ok((Shape::from_slice(batch), *rows, *width))
-                };
-                let ((batch, queries, d), (k_batch, keys, kd), (v_batch, values, dv)) =
-                    (split(q)?, split(k)?, split(v)?);
-                if d != kd || keys != values || k_batch != v_batch || !heads_fit(&batch, &k_batch) {
-                    return Err(ShapeError::new(format!(
-                        "attention: {:?}, {:?}, {:?} do not fit",
-                        q.shape, k.shape, v.shape
-                    )));
-                }
-                if inputs.len() > 3 {
-                    let scores: Shape = batch.iter().copied().chain([queries, keys]).collect();
-                    let mask = &tensor(inputs, 3)?.shape;
-                    if broadcast([scores.as_slice(), mask.as_slice()])? != scores {
-                        return Err(ShapeError::new("attention: the mask must broadcast to the scores"));
-                    }
-                }
-                super::one(q.with_shape(batch.into_iter().chain([queries, dv])))
-            }
-        }
-    }
-
-    pub(crate) fn work(&self, inputs: &[&Type], outputs: &[&Type]) -> Work {
-        match self {
-            Attention::Multihead(mha) => mha.work(inputs),
-            Attention::ScaledDotProduct(sdpa) => {
-                let (Ok(q), Ok(k)) = (tensor(inputs, 0), tensor(inputs, 1)) else { return Work::default() };
-                let extent = |t: &TensorType, back: usize| t.rank().checked_sub(back).map_or(0, |axis| t.shape[axis]);
-                let result = outputs.first().and_then(|ty| ty.as_tensor());
-                let keys = extent(k, 2);
-                let rows = q.elements() / extent(q, 1).max(1);
-                let scores = rows.saturating_mul(keys);
-                let widths = extent(q, 1).saturating_add(result.map_or(0, |t| extent(t, 1)));
-                let per_score = 6 + u64::from(inputs.len() > 3) + if sdpa.dropout > 0.0 { 2 } else { 0 };
-                Work::new(scores.saturating_mul(widths), scores.saturating_mul(per_score))
-            }
-        }
-    }
-}
-
-/// Key batch axes equal those of the query, or its heads (the last batch axis) are shared by groups of query heads.
-fn heads_fit(query: &[u64], key: &[u64]) -> bool {
-    match (query, key) {
-        ([q_outer @ .., q_heads], [k_outer @ .., k_heads]) => {
-            q_outer == k_outer && (q_heads == k_heads || *k_heads > 0 && q_heads % k_heads == 0)
-        }
-        (query, key) => query == key,
+    pub(super) fn read(attributes: &mut Attributes) -> Result<Self, AttributeError> {
+        let names = attributes.text("operands")?;
+        let operand = |name| OPERANDS.iter().find(|row| row.1 == name).map(|row| row.0);
+        let operands: Option<Vec<Operand>> = names.split_whitespace().map(operand).collect();
+        Ok(MultiheadAttention {
+            embed_dim: attributes.size("embed_dim")?,
+            num_heads: attributes.size("num_heads")?,
+            batch_first: attributes.flag("batch_first")?,
+            add_zero_attn: attributes.flag("add_zero_attn")?,
+            dropout: attributes.float("dropout")?,
+            training: attributes.flag("training")?,
+            need_weights: attributes.flag("need_weights")?,
+            average_weights: attributes.flag("average_weights")?,
+            operands: operands.ok_or_else(|| invalid("operands", "known operand names"))?,
+        })
     }
 }
