@@ -81,3 +81,10 @@ fn every_dependency_has_its_reason() {
         }
     }
 }
+
+#[test]
+fn the_readme_shows_what_its_first_command_prints() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let page = std::fs::read_to_string(root().join("crates/fusewright/tests/cli/pages/vit_b_16.txt")).unwrap();
+    assert!(readme.contains(page.trim_end()), "copy tests/cli/pages/vit_b_16.txt into README.md");
+}
