@@ -1,6 +1,6 @@
 //! Interned strings: names, module paths and source op names repeat, so a graph stores each text once.
 
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
 
 use crate::Symbol;
 
@@ -8,7 +8,8 @@ use crate::Symbol;
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     texts: Vec<Box<str>>,
-    lookup: FxHashMap<Box<str>, Symbol>,
+    /// Names come from files, so the hasher is one that nobody can aim at; nothing iterates over the map.
+    lookup: HashMap<Box<str>, Symbol>,
 }
 
 impl Symbols {

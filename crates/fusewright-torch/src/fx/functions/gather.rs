@@ -1,0 +1,59 @@
+//! Rows and elements picked by index tensors.
+
+use fusewright_ir::Op;
+use fusewright_ir::ops::Gather;
+use smallvec::smallvec;
+
+use super::super::arguments::{Built, Call};
+use super::super::values::{Items, Operand};
+use super::{Row, row};
+
+pub(super) const ROWS: &[Row] = &[
+    row("F.embedding", "input weight padding_idx max_norm norm_type scale_grad_by_freq sparse", embedding),
+    row("torch.embedding", "weight input padding_idx scale_grad_by_freq sparse", embedding),
+    row("index_select", "input dim index", index_select),
+    row("gather", "input dim index sparse_grad", |call| elements(call, "index")),
+    row("take_along_dim", "input indices dim", |call| elements(call, "indices")),
+    row("index", "input indices", index),
+    row(
+        "torchvision.models.swin_transformer._get_relative_position_bias",
+        "relative_position_bias_table relative_position_index window_size",
+        position_bias,
+    ),
+];
+
+fn embedding(call: &Call<'_>) -> Built {
+    // Rescaling rows to a maximal norm changes the table.
+    call.refuse("max_norm")?;
+    Ok((Op::Gather(Gather::Embedding), smallvec![call.tensor("input")?, call.tensor("weight")?]))
+}
+
+fn index_select(call: &Call<'_>) -> Built {
+    let op = Gather::IndexSelect { axis: call.int("dim")? };
+    Ok((Op::Gather(op), smallvec![call.tensor("input")?, call.tensor("index")?]))
+}
+
+fn elements(call: &Call<'_>, indices: &str) -> Built {
+    let op = Gather::Elements { axis: call.int("dim")? };
+    Ok((Op::Gather(op), smallvec![call.tensor("input")?, call.tensor(indices)?]))
+}
+
+fn position_bias(call: &Call<'_>) -> Built {
+    let window = call.sizes("window_size", 2, 1)?;
+    let positions = window.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent));
+    let inputs = smallvec![call.tensor("relative_position_bias_table")?, call.tensor("relative_position_index")?];
+    Ok((Op::Gather(Gather::PositionBias { positions }), inputs))
+}
+
+/// A subscript with tensors as `aten.index` writes it: one entry per axis, `None` for a whole axis.
+fn index(call: &Call<'_>) -> Built {
+    let Some(Operand::Items(items @ (Items::List(_) | Items::Tuple(_)))) = call.given("indices") else {
+        return Err("the argument `indices` must be a list".to_owned());
+    };
+    let entries: Vec<Operand<'_>> = call.env.items(items).collect();
+    let mut picked = entries.iter().enumerate().filter(|(_, entry)| !entry.is_none());
+    match (picked.next(), picked.next()) {
+        (Some((axis, &Operand::Tensor(index))), None) => super::subscript::pick(call, axis, index),
+        _ => Err("it picks along several axes at once".to_owned()),
+    }
+}

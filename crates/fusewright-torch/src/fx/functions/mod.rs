@@ -1,0 +1,202 @@
+//! What functions and methods mean: one row each, in a table per family.
+//!
+//! A row has names, a signature and a builder. A bare name such as `softmax` is found for `torch.softmax`, the method
+//! `softmax` and `torch.ops.aten.softmax.int`; where they differ in their arguments, a name with a prefix
+//! (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is preferred. Names of other libraries are written
+//! in full, and what only modules do in brackets. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
+
+mod attention;
+mod contraction;
+mod convolution;
+mod copy;
+mod fill;
+mod gather;
+mod normalization;
+mod pointwise;
+mod pooling;
+mod reduction;
+mod subscript;
+mod view;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use fusewright_ir::Form;
+
+use super::arguments::{Built, Call};
+
+/// A function that has a counterpart.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// Its names, separated by blanks.
+    names: &'static str,
+    /// Names of its arguments in order.
+    pub(super) signature: &'static str,
+    /// Makes the op.
+    pub(super) build: Builder,
+}
+
+/// Makes the op that a call stands for.
+pub(super) type Builder = for<'c, 'a> fn(&'c Call<'a>) -> Built;
+
+/// A row of a table.
+const fn row(names: &'static str, signature: &'static str, build: Builder) -> Row {
+    Row { names, signature, build }
+}
+
+const TABLES: [&[Row]; 12] = [
+    attention::ROWS,
+    contraction::ROWS,
+    convolution::ROWS,
+    copy::ROWS,
+    fill::ROWS,
+    gather::ROWS,
+    normalization::ROWS,
+    pointwise::ROWS,
+    pooling::ROWS,
+    reduction::ROWS,
+    subscript::ROWS,
+    view::ROWS,
+];
+
+static BY_NAME: LazyLock<HashMap<&'static str, &'static Row>> = LazyLock::new(|| {
+    let rows = TABLES.iter().flat_map(|table| table.iter());
+    rows.flat_map(|row| row.names.split_whitespace().map(move |name| (name, row))).collect()
+});
+
+/// The row with this name in the table.
+pub(super) fn named(name: &str) -> Option<&'static Row> {
+    BY_NAME.get(name).copied()
+}
+
+/// A target without its name space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Target<'a> {
+    /// Where it is from.
+    space: Space,
+    /// Its bare name; the whole target where the space is not one of PyTorch's.
+    pub(super) name: &'a str,
+}
+
+/// Where a function is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Space {
+    /// `torch.nn.functional`.
+    Functional,
+    /// `torch`, `torch.special`, `torch.ops.aten` and methods of tensors.
+    Torch,
+    /// Python's `operator`.
+    Operator,
+    /// Anything else.
+    Other,
+}
+
+/// Name spaces by prefix, longest first.
+const SPACES: [(&str, Space); 6] = [
+    ("torch.nn.functional.", Space::Functional),
+    ("torch.ops.aten.", Space::Torch),
+    ("torch.special.", Space::Torch),
+    ("torch.Tensor.", Space::Torch),
+    ("operator.", Space::Operator),
+    ("torch.", Space::Torch),
+];
+
+impl<'a> Target<'a> {
+    /// Reads a target as the document writes it.
+    pub(super) fn of(form: Form, target: &'a str) -> Self {
+        if form == Form::Method {
+            return Self { space: Space::Torch, name: target };
+        }
+        for (prefix, space) in SPACES {
+            let Some(name) = target.strip_prefix(prefix) else { continue };
+            // ATen operators end in the name of an overload; deeper name spaces are not PyTorch's own functions.
+            return match name.split_once('.') {
+                None => Self { space, name },
+                Some((name, _)) if prefix.ends_with("aten.") => Self { space, name },
+                Some(_) => Self { space: Space::Other, name: target },
+            };
+        }
+        Self { space: Space::Other, name: target }
+    }
+
+    /// The row that says what the target means.
+    pub(super) fn row(self) -> Option<&'static Row> {
+        let plain = || if self.writes_in_place() { self.find(self.name.trim_end_matches('_')) } else { None };
+        self.find(self.name).or_else(plain)
+    }
+
+    fn find(self, name: &str) -> Option<&'static Row> {
+        let prefix = match self.space {
+            Space::Functional => "F.",
+            Space::Torch => "torch.",
+            Space::Operator => return named(name),
+            // A bare name is not PyTorch's.
+            Space::Other => return named(name).filter(|_| name.contains('.')),
+        };
+        named(&format!("{prefix}{name}")).or_else(|| named(name))
+    }
+
+    /// The call changes its first operand.
+    pub(super) fn writes_in_place(self) -> bool {
+        match self.space {
+            Space::Functional | Space::Torch => self.name.ends_with('_') && !self.name.ends_with("__"),
+            Space::Operator => OPERATORS_IN_PLACE.contains(&self.name),
+            Space::Other => false,
+        }
+    }
+}
+
+/// The functions of `operator` that change a tensor which is their first operand.
+const OPERATORS_IN_PLACE: [&str; 10] =
+    ["iadd", "iand", "ifloordiv", "imod", "imul", "ior", "ipow", "isub", "itruediv", "ixor"];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_signatures_well_formed() {
+        let mut seen = BTreeSet::new();
+        for row in TABLES.iter().flat_map(|table| table.iter()) {
+            for name in row.names.split_whitespace() {
+                assert!(seen.insert(name), "`{name}` has two rows");
+            }
+            let arguments: Vec<&str> = row.signature.split_whitespace().collect();
+            let unique: BTreeSet<&str> = arguments.iter().map(|name| name.trim_start_matches('*')).collect();
+            assert_eq!(unique.len(), arguments.len(), "`{}` repeats an argument", row.names);
+        }
+    }
+
+    #[test]
+    fn targets_lose_their_name_space() {
+        let cases = [
+            (Form::Function, "torch.nn.functional.gelu", Space::Functional, "gelu"),
+            (Form::Function, "torch.ops.aten.softmax.int", Space::Torch, "softmax"),
+            (Form::Function, "torch.linalg.norm", Space::Other, "torch.linalg.norm"),
+            (Form::Function, "operator.add", Space::Operator, "add"),
+            (Form::Function, "my.gelu", Space::Other, "my.gelu"),
+            (Form::Method, "gelu", Space::Torch, "gelu"),
+        ];
+        for (form, target, space, name) in cases {
+            assert_eq!(Target::of(form, target), Target { space, name });
+        }
+    }
+
+    #[test]
+    fn in_place_variants_have_the_row_of_the_plain_name() {
+        for (form, target, in_place) in [
+            (Form::Method, "relu_", true),
+            (Form::Method, "relu", false),
+            (Form::Function, "operator.iadd", true),
+            (Form::Function, "operator.and_", false),
+            (Form::Function, "torch.ops.aten.hardtanh_.default", true),
+        ] {
+            let target = Target::of(form, target);
+            assert!(target.row().is_some(), "{target:?}");
+            assert_eq!(target.writes_in_place(), in_place, "{target:?}");
+        }
+        assert!(Target::of(Form::Function, "my.relu").row().is_none());
+    }
+}

@@ -1,0 +1,116 @@
+//! The names of nodes, and that every reference goes to an earlier one.
+//!
+//! FX lists nodes in execution order. A reference forward is either a cycle, which no order repairs, or a list that is
+//! out of order; the error says which.
+
+use std::collections::HashMap;
+
+use super::FxError;
+use super::schema::{Arg, Document, NodeEntry, Opcode};
+
+/// Nodes by name, and where each is read last.
+#[derive(Debug)]
+pub(super) struct References<'a> {
+    index: HashMap<&'a str, usize>,
+    last_use: Vec<usize>,
+}
+
+impl<'a> References<'a> {
+    /// Checks names, references and the output node.
+    pub(super) fn check(document: &'a Document) -> Result<Self, FxError> {
+        let nodes = &document.nodes;
+        if nodes.is_empty() {
+            return Err(FxError::NoNodes);
+        }
+        let mut index = HashMap::with_capacity(nodes.len());
+        let mut output: Option<&NodeEntry> = None;
+        for (position, node) in nodes.iter().enumerate() {
+            if index.insert(node.name.as_str(), position).is_some() {
+                return Err(FxError::DuplicateNode { name: node.name.clone() });
+            }
+            if node.op == Opcode::Output
+                && let Some(first) = output.replace(node)
+            {
+                return Err(FxError::SeveralOutputs { first: first.name.clone(), second: node.name.clone() });
+            }
+        }
+        let mut references = Self { index, last_use: vec![0; nodes.len()] };
+        for (user, node) in nodes.iter().enumerate() {
+            references.check_node(nodes, user, node)?;
+        }
+        if output.is_none() {
+            return Err(FxError::NoOutput);
+        }
+        Ok(references)
+    }
+
+    /// The position of the node with this name.
+    pub(super) fn position(&self, name: &str) -> Option<usize> {
+        self.index.get(name).copied()
+    }
+
+    /// The position of the last node that reads this one; its own position, or 0, when none does.
+    pub(super) fn last_use(&self, position: usize) -> usize {
+        self.last_use.get(position).copied().unwrap_or(0)
+    }
+
+    fn check_node(&mut self, nodes: &[NodeEntry], user: usize, node: &NodeEntry) -> Result<(), FxError> {
+        let (index, last_use) = (&self.index, &mut self.last_use);
+        each_argument(node, &mut |name| {
+            let Some(&made) = index.get(name) else {
+                return Err(FxError::UnknownReference { node: node.name.clone(), reference: name.to_owned() });
+            };
+            let names = || (node.name.clone(), name.to_owned());
+            if made >= user {
+                let (node, reference) = names();
+                return Err(if reaches(nodes, index, made, user) {
+                    FxError::Cycle { node, reference }
+                } else {
+                    FxError::WrongOrder { node, reference }
+                });
+            }
+            if nodes.get(made).is_some_and(|maker| maker.op == Opcode::Output) {
+                let (node, reference) = names();
+                return Err(FxError::OutputUsed { node, reference });
+            }
+            if let Some(last) = last_use.get_mut(made) {
+                *last = user;
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Whether `from` is `to` or depends on it, directly or not.
+fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, usize>, from: usize, to: usize) -> bool {
+    let mut seen = vec![false; nodes.len()];
+    let mut pending = vec![from];
+    while let Some(position) = pending.pop() {
+        if position == to {
+            return true;
+        }
+        let (Some(node), Some(seen)) = (nodes.get(position), seen.get_mut(position)) else { continue };
+        if !std::mem::replace(seen, true) {
+            let _ = each_argument(node, &mut |name| {
+                pending.extend(index.get(name));
+                Ok(())
+            });
+        }
+    }
+    false
+}
+
+/// Calls `visit` with the name in every reference among a node's arguments.
+fn each_argument(node: &NodeEntry, visit: &mut dyn FnMut(&str) -> Result<(), FxError>) -> Result<(), FxError> {
+    node.args.iter().chain(node.kwargs.0.iter().map(|(_, arg)| arg)).try_for_each(|arg| each_reference(arg, visit))
+}
+
+fn each_reference(arg: &Arg, visit: &mut dyn FnMut(&str) -> Result<(), FxError>) -> Result<(), FxError> {
+    match arg {
+        Arg::Ref(name) => visit(name),
+        Arg::List(items) | Arg::Tuple(items) => items.iter().try_for_each(|item| each_reference(item, visit)),
+        Arg::Slice(parts) => parts.iter().try_for_each(|part| each_reference(part, visit)),
+        Arg::Dict(pairs) => pairs.0.iter().try_for_each(|(_, value)| each_reference(value, visit)),
+        Arg::Scalar(_) | Arg::DType(_) | Arg::Ellipsis | Arg::Opaque(_) => Ok(()),
+    }
+}

@@ -1,0 +1,12 @@
+//! The FX JSON reader, from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod captures;
+mod errors;
+mod modules;
+mod mutation;
+mod ops;
+mod seeds;
+mod support;
+mod symbols;
