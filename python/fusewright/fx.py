@@ -38,6 +38,7 @@ from torch import nn
 
 from fusewright.fx_document import export_graph, export_model
 from fusewright.fx_error import FxExportError
+from fusewright.fx_shapes import Dim, InputShape
 from fusewright.fx_trace import trace
 
 __all__ = ["FxExportError", "export_graph", "export_model", "main", "trace", "write_json"]
@@ -128,19 +129,31 @@ def build(make: Callable[[], Any]) -> nn.Module:
 
 
 def parse_input(text: str) -> Any:
-    """``1x3x224x224`` as a shape, ``1x128:int64`` as a meta tensor of that dtype."""
+    """``1x3x224x224`` as a shape, ``1x128:int64`` as one with a dtype, ``batch=2x128`` as one
+    whose first size stays open under a name."""
     sizes, separator, dtype_text = text.partition(":")
     try:
-        shape = tuple(int(size) for size in sizes.split("x"))
+        shape = tuple(_parse_size(size) for size in sizes.split("x"))
         dtype = getattr(torch, dtype_text) if separator else None
     except (ValueError, AttributeError):
-        dtype, shape = None, (-1,)
-    if min(shape) < 0 or (separator and not isinstance(dtype, torch.dtype)):
+        dtype, shape = None, ()
+    if not shape or (separator and not isinstance(dtype, torch.dtype)):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is not an input: expected sizes and perhaps a dtype, as 1x3x224x224 "
-            "or 1x128:int64"
+            f"{text!r} is not an input: expected sizes, names for those that stay open, and perhaps "
+            "a dtype, as 1x3x224x224, 1x128:int64 or batch=2x128:int64"
         )
-    return shape if dtype is None else torch.empty(shape, dtype=dtype, device="meta")
+    return shape if dtype is None else InputShape(shape, dtype)
+
+
+def _parse_size(text: str) -> int | Dim:
+    name, separator, number = text.rpartition("=")
+    size = int(number)
+    if size < 0 or (separator and not name.isidentifier()):
+        raise ValueError(text)
+    # Torch takes 0 and 1 for constants.
+    if separator and size < 2:
+        raise ValueError(text)
+    return Dim(name, size) if separator else size
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -154,7 +167,8 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         type=parse_input,
         metavar="SHAPE[:DTYPE]",
-        help="one per input, as 1x3x224x224 or 1x128:int64 (image models: 1x3x224x224)",
+        help="one per input, as 1x3x224x224 or 1x128:int64; batch=2x3x224x224 leaves the first "
+        "size open (image models: 1x3x224x224)",
     )
     parser.add_argument("--training", action="store_true", help="training mode, not inference")
     parser.add_argument("--force", action="store_true", help="overwrite the output file")

@@ -49,7 +49,7 @@ def export_graph(
     """The document of any graph module.
 
     ``example_inputs`` are tensors (only shape and dtype matter; meta tensors do) or bare
-    shapes. Without them the shapes are those the nodes already carry, and what no node
+    shapes, in which a ``Dim`` leaves a size open under its name. Without them the shapes are those the nodes already carry, and what no node
     carries is ``{"opaque": "unknown"}``.
     """
     symbols = SymbolTable()
@@ -57,7 +57,7 @@ def export_graph(
         outs = _remembered_values(graph_module, symbols)
     else:
         outs = fx_shapes.propagate(
-            graph_module, example_inputs, lambda value: describe_value(value, symbols)
+            graph_module, example_inputs, lambda value: describe_value(value, symbols), symbols.names
         )
     return _document(graph_module, graph_module, outs, symbols, name)
 
@@ -80,9 +80,11 @@ def export_model(
     try:
         graph_module = trace(model, input_count=len(inputs))
         outs = fx_shapes.propagate(
-            graph_module, inputs, lambda value: describe_value(value, symbols)
+            graph_module, inputs, lambda value: describe_value(value, symbols), symbols.names
         )
     except FxExportError as reason:
+        if fx_shapes.has_open_sizes(inputs):
+            raise
         log.warning("%s: %s", name, _first_line(reason))
         log.warning("%s: using torch.export instead; the targets are ATen operators", name)
         tracer = "torch.export"

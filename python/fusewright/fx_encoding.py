@@ -58,6 +58,8 @@ class SymbolTable:
 
     def __init__(self) -> None:
         self.entries: dict[str, dict[str, int | None]] = {}
+        # What the user calls a symbol that torch numbered.
+        self.names: dict[str, str] = {}
 
     def dimension(self, size: int | torch.SymInt) -> int | str:
         """Spells one dimension and remembers its symbols."""
@@ -71,7 +73,8 @@ class SymbolTable:
         return self._remember(node.expr, node.shape_env)
 
     def _remember(self, expression: Any, shape_env: Any) -> str:
-        text = str(expression)
+        named = {s: type(s)(self.names.get(str(s), str(s))) for s in expression.free_symbols}
+        text = str(expression.xreplace(named))
         if text not in self.entries:
             bounds = shape_env.bound_sympy(expression)
             # Bounds and hint are sympy numbers; infinities and unknown sizes have no JSON form.

@@ -13,13 +13,29 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
+from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
 
 from fusewright.fx_error import FxExportError
+
+
+class Dim(NamedTuple):
+    """A size that stays open in the document: its name there, and the size to run with."""
+
+    name: str
+    size: int
+
+
+class InputShape(NamedTuple):
+    """An example input by its sizes and dtype alone."""
+
+    sizes: tuple[int | Dim, ...]
+    dtype: torch.dtype
 
 
 class Recorder(torch.fx.Interpreter):
@@ -30,12 +46,19 @@ class Recorder(torch.fx.Interpreter):
     """
 
     def __init__(
-        self, module: nn.Module, graph: torch.fx.Graph, describe: Callable[[Any], Any]
+        self,
+        module: nn.Module,
+        graph: torch.fx.Graph,
+        describe: Callable[[Any], Any],
+        names: dict[str, str],
+        shape_env: ShapeEnv,
     ) -> None:
         super().__init__(module, graph=graph)
         self.extra_traceback = False
         self.described: dict[str, Any] = {}
         self._describe = describe
+        self._names = names
+        self._shape_env = shape_env
 
     def run_node(self, n: torch.fx.Node) -> Any:
         """Runs one node and records it; a failure names the node."""
@@ -43,18 +66,38 @@ class Recorder(torch.fx.Interpreter):
             value = super().run_node(n)
         except Exception as error:
             raise FxExportError(
-                f"shape inference failed at node {n.name!r} ({n.op} {n.target}): {error}"
+                f"shape inference failed at {_described(n)}: {error}"
             ) from error
         self.described[n.name] = self._describe(value)
+        self._check_open_sizes(n)
         return value
+
+    def _check_open_sizes(self, node: torch.fx.Node) -> None:
+        """An op may need a size to be what it is in the example; then it is not open."""
+        for symbol, name in self._names.items():
+            for replaced, by in self._shape_env.replacements.items():
+                if str(replaced) == symbol and not by.free_symbols:
+                    raise FxExportError(
+                        f"{_described(node)} works for {name} = {by} only; "
+                        f"give {name} as a plain number"
+                    )
+
+
+def _described(node: torch.fx.Node) -> str:
+    target = getattr(node.target, "__name__", node.target)
+    return f"node {node.name!r} ({node.op} {target})"
 
 
 def propagate(
     graph_module: torch.fx.GraphModule,
     example_inputs: Sequence[Any],
     describe: Callable[[Any], Any],
+    names: dict[str, str],
 ) -> dict[str, Any]:
-    """Describes the value of every node, by node name, for inputs like the examples."""
+    """Describes the value of every node, by node name, for inputs like the examples.
+
+    The symbols that stand for open sizes are entered in ``names`` before anything is described.
+    """
     placeholders = [node for node in graph_module.graph.nodes if node.op == "placeholder"]
     required = [node for node in placeholders if not node.args]
     variadic = any(str(node.target).startswith("*") for node in placeholders)
@@ -65,8 +108,9 @@ def propagate(
             f"{len(inputs)} example inputs for a graph with {len(placeholders)} ({names})"
         )
     mode = new_fake_mode()
-    recorder = Recorder(fake_twin(graph_module, mode), graph_module.graph, describe)
-    fakes = fake_inputs(graph_module, inputs, mode)
+    twin = fake_twin(graph_module, mode)
+    recorder = Recorder(twin, graph_module.graph, describe, names, mode.shape_env)
+    fakes = fake_inputs(graph_module, inputs, mode, open_sizes(inputs, mode, names))
     with slow_attention_path(), torch.no_grad(), mode:
         recorder.run(*fakes)
     return recorder.described
@@ -74,7 +118,42 @@ def propagate(
 
 def new_fake_mode() -> FakeTensorMode:
     """A mode that also takes real tensors, such as constants that live in a plain attribute."""
-    return FakeTensorMode(allow_non_fake_inputs=True)
+    return FakeTensorMode(shape_env=ShapeEnv(duck_shape=False, specialize_zero_one=False), allow_non_fake_inputs=True)
+
+
+def open_sizes(
+    inputs: Sequence[Any], mode: FakeTensorMode, names: dict[str, str]
+) -> dict[str, torch.SymInt]:
+    """One symbol for each name among the inputs' sizes."""
+    symbols: dict[str, torch.SymInt] = {}
+    sizes: dict[str, int] = {}
+    for dim in _dims(inputs):
+        if sizes.setdefault(dim.name, dim.size) != dim.size:
+            raise FxExportError(f"{dim.name} is both {sizes[dim.name]} and {dim.size}")
+        if dim.name not in symbols:
+            source = ConstantSource(dim.name)
+            symbol = mode.shape_env.create_symbol(dim.size, source, DimDynamic.DYNAMIC)
+            names[str(symbol)] = dim.name
+            symbols[dim.name] = mode.shape_env.create_symintnode(symbol, hint=dim.size)
+    return symbols
+
+
+def has_open_sizes(inputs: Sequence[Any]) -> bool:
+    """Some size of some input has a name."""
+    return bool(_dims(inputs))
+
+
+def _dims(inputs: Sequence[Any]) -> list[Dim]:
+    return [size for example in inputs for size in _sizes(example) if isinstance(size, Dim)]
+
+
+def _sizes(example: Any) -> Sequence[Any]:
+    """The sizes of an example that is given by them alone."""
+    if isinstance(example, InputShape):
+        return example.sizes
+    if isinstance(example, (tuple, list)) and all(type(size) in (int, Dim) for size in example):
+        return example
+    return ()
 
 
 def fake_twin(module: nn.Module, mode: FakeTensorMode) -> Any:
@@ -113,7 +192,12 @@ def as_inputs(example_inputs: Any) -> tuple[Any, ...]:
     return tuple(example_inputs)
 
 
-def fake_inputs(module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode) -> tuple[Any, ...]:
+def fake_inputs(
+    module: nn.Module,
+    inputs: Sequence[Any],
+    mode: FakeTensorMode,
+    symbols: dict[str, torch.SymInt],
+) -> tuple[Any, ...]:
     """Fake tensors for the examples. A bare shape takes device and float type of the module."""
     tensors = [*module.parameters(), *module.buffers()]
     device = _run_device(tensors[0].device) if tensors else torch.device("cpu")
@@ -123,9 +207,10 @@ def fake_inputs(module: nn.Module, inputs: Sequence[Any], mode: FakeTensorMode) 
     def convert(example: Any) -> Any:
         if isinstance(example, torch.Tensor):
             return fake_tensor(example, mode)
-        if isinstance(example, (tuple, list)) and all(type(size) is int for size in example):
+        if sizes := _sizes(example):
+            shape = [symbols[size.name] if isinstance(size, Dim) else size for size in sizes]
             with mode:
-                return torch.empty(example, dtype=dtype, device=device)
+                return torch.empty(shape, dtype=getattr(example, "dtype", dtype), device=device)
         return example
 
     return tuple(convert(example) for example in inputs)

@@ -102,7 +102,7 @@ def trace_exported(model: nn.Module, inputs: Sequence[Any]) -> torch.fx.GraphMod
     with fx_shapes.slow_attention_path(), contextlib.redirect_stderr(io.StringIO()):
         program = torch.export.export(
             fx_shapes.fake_twin(model, mode),
-            fx_shapes.fake_inputs(model, inputs, mode),
+            fx_shapes.fake_inputs(model, inputs, mode, {}),
             strict=False,
         )
     graph_module = program.module()

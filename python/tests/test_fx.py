@@ -25,6 +25,8 @@ from fusewright.fx import (
     write_json,
 )
 from fusewright.fx_encoding import encode_argument, function_target
+from fusewright.fx_error import FxExportError
+from fusewright.fx_shapes import Dim
 
 PYTHON = Path(__file__).resolve().parents[1]
 SCRIPT = PYTHON / "fusewright" / "fx.py"
@@ -432,7 +434,9 @@ def test_an_existing_file_is_kept(tmp_path):
 def test_inputs_of_the_command_line():
     assert parse_input("1x3x8") == (1, 3, 8)
     assert parse_input("1x3:int64").dtype is torch.int64
-    for text in ("", "1x", "ax3", "1x3:", "1x3:pi", "-1x3"):
+    assert parse_input("batch=2x3") == (Dim("batch", 2), 3)
+    assert parse_input("2xseq=9:int64").sizes == (2, Dim("seq", 9))
+    for text in ("", "1x", "ax3", "1x3:", "1x3:pi", "-1x3", "n=1x3", "=2x3", "n n=2x3", "n=x3"):
         with pytest.raises(Exception, match="is not an input"):
             parse_input(text)
 
@@ -447,3 +451,30 @@ def test_the_file_runs_as_a_plain_script(tmp_path):
     document = json.loads((tmp_path / "own.json").read_text())
     assert node(document, "output")["out"] == tensor(3, 2)
     assert document["training"] is False
+
+
+def test_a_named_size_stays_open():
+    document = export_model(Perceptron().eval(), [(Dim("batch", 2), 5, 8)], "mlp")
+    assert document["symbols"] == {"batch": {"min": 0, "max": None, "hint": 2}}
+    assert node(document, "up")["out"] == tensor("batch", 5, 16)
+
+
+def test_one_name_is_one_size():
+    class Sum(nn.Module):
+        def forward(self, x, y):
+            return torch.cat([x + y, y], dim=-1)
+
+    n = Dim("n", 3)
+    document = export_model(Sum(), [(2, n), (2, n)], "sum")
+    assert node(document, "cat")["out"] == tensor(2, "2*n")
+    with pytest.raises(FxExportError, match="n is both 3 and 4"):
+        export_model(Sum(), [(2, n), (2, Dim("n", 4))], "sum")
+
+
+def test_a_size_that_an_op_needs_fixed_is_refused():
+    class Fixed(nn.Module):
+        def forward(self, x):
+            return x.reshape(6, 4)
+
+    with pytest.raises(FxExportError, match="'reshape' .* works for n = 3 only"):
+        export_model(Fixed(), [(Dim("n", 3), 8)], "fixed")

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
-from fusewright.fx import export_model, load_model, write_json
+from fusewright.fx import Dim, export_model, load_model, write_json
 from replay import assert_same, dump, fusewright, replay
 
 pytestmark = pytest.mark.usefixtures("built")
@@ -134,3 +134,16 @@ def test_a_fresh_export_counts_what_torch_counts(name, scratch):
     assert report["model"]["uncounted_ops"] == []
     assert report["flops"]["contraction"] == total
     assert report["model"]["parameters"] == sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize("build", [small_vit, models.resnet18], ids=["vit", "resnet18"])
+def test_a_size_bound_at_load_counts_like_one_fixed_at_export(build, scratch):
+    model, side = build().eval(), 32
+    reports = []
+    for batch, bound in [(Dim("batch", 2), ["--batch", "5"]), (5, [])]:
+        path = scratch / "sized.json"
+        write_json(export_model(model, [(batch, 3, side, side)], "sized"), path, overwrite=True)
+        report = fusewright("plan", path, "--groups", *bound)
+        report["model"].pop("dims")
+        reports.append(report)
+    assert reports[0] == reports[1]

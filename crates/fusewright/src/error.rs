@@ -142,8 +142,8 @@ impl Error {
                 export_command("package.module:build", "1x3x224x224")
             )),
             Error::Fx { problem: FxError::UnknownBinding { known, .. }, exporter, .. } if known.is_empty() => {
-                let command = export_command(exporter.unwrap_or("package.module:build"), "8x3x224x224");
-                Some(format!("export it at the sizes you want: {command}"))
+                let command = export_command(exporter.unwrap_or("package.module:build"), "batch=8x3x224x224");
+                Some(format!("export it with sizes that stay open: {command}"))
             }
             Error::Fx { problem: FxError::UnknownBinding { known, .. }, .. } => {
                 let flags: Vec<String> = known.iter().map(|name| format!("--dim {name}=N")).collect();
