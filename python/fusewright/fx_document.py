@@ -57,7 +57,10 @@ def export_graph(
         outs = _remembered_values(graph_module, symbols)
     else:
         outs = fx_shapes.propagate(
-            graph_module, example_inputs, lambda value: describe_value(value, symbols), symbols.names
+            graph_module,
+            example_inputs,
+            lambda value: describe_value(value, symbols),
+            symbols.names,
         )
     return _document(graph_module, graph_module, outs, symbols, name)
 

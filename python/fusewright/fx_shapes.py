@@ -65,9 +65,7 @@ class Recorder(torch.fx.Interpreter):
         try:
             value = super().run_node(n)
         except Exception as error:
-            raise FxExportError(
-                f"shape inference failed at {_described(n)}: {error}"
-            ) from error
+            raise FxExportError(f"shape inference failed at {_described(n)}: {error}") from error
         self.described[n.name] = self._describe(value)
         self._check_open_sizes(n)
         return value
@@ -118,7 +116,9 @@ def propagate(
 
 def new_fake_mode() -> FakeTensorMode:
     """A mode that also takes real tensors, such as constants that live in a plain attribute."""
-    return FakeTensorMode(shape_env=ShapeEnv(duck_shape=False, specialize_zero_one=False), allow_non_fake_inputs=True)
+    return FakeTensorMode(
+        shape_env=ShapeEnv(duck_shape=False, specialize_zero_one=False), allow_non_fake_inputs=True
+    )
 
 
 def open_sizes(

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from fusewright.fx import (
+    Dim,
     FxExportError,
     export_graph,
     export_model,
@@ -25,8 +26,6 @@ from fusewright.fx import (
     write_json,
 )
 from fusewright.fx_encoding import encode_argument, function_target
-from fusewright.fx_error import FxExportError
-from fusewright.fx_shapes import Dim
 
 PYTHON = Path(__file__).resolve().parents[1]
 SCRIPT = PYTHON / "fusewright" / "fx.py"
