@@ -39,7 +39,7 @@ impl Storage {
                     tensor.strides.clone().filter(|s| **s != *row_major_strides(&tensor.shape));
             }
             if let Origin::Part { of, .. } = value.origin {
-                storage.roots[id.index()] = of;
+                storage.roots[id.index()] = storage.roots[of.index()];
             }
         }
         for (id, node) in graph.nodes() {

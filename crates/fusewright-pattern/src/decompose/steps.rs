@@ -17,9 +17,8 @@ impl<'a> Steps<'a> {
         Self { graph, layer: layer.to_owned(), scope: scope.to_owned() }
     }
 
-    /// A name for a step that nothing in the graph has yet.
-    fn unique(&self, step: &str) -> String {
-        let base = format!("{}:{step}", self.layer);
+    /// The given name, or with a number behind it where something in the graph has it already.
+    fn unique(&self, base: String) -> String {
         let mut name = base.clone();
         let mut number = 1;
         while self.graph.symbols().find(&name).is_some() {
@@ -55,7 +54,7 @@ impl<'a> Steps<'a> {
         form: Form,
         source_op: &str,
     ) -> Result<ValueId, ShapeError> {
-        let name = self.unique(step);
+        let name = self.unique(format!("{}:{step}", self.layer));
         let results = types.len();
         let value_name = |index: usize| if results == 1 { name.clone() } else { format!("{name}.{index}") };
         let outputs: Vec<(String, Type)> = types.into_iter().enumerate().map(|(i, ty)| (value_name(i), ty)).collect();
@@ -82,7 +81,7 @@ impl<'a> Steps<'a> {
         let mut ty = self.tensor(whole)?;
         ty.strides = None;
         *ty.shape.first_mut().ok_or_else(|| ShapeError("a scalar has no rows".into()))? = rows;
-        let name = self.unique(&format!("{}[{role}]", self.graph.value_name(whole)));
+        let name = self.unique(format!("{}[{role}]", self.graph.value_name(whole)));
         Ok(self.graph.add_source(&name, Type::Tensor(ty), Origin::Part { of: whole, start }))
     }
 
