@@ -82,6 +82,7 @@ const WORK: &[(&str, u64, u64)] = &[
     ("input %x: f32[2, 3]\n%y: f32[2] = mean(%x) {axes = [-1]}", 0, 6),
     ("input %x: f32[2, 3]\n%y: f32[1, 1] = sum(%x) {axes = [], keep = true}", 0, 6),
     ("input %x: f32[2, 3]\n%y: i64[2] = argmax(%x) {axes = [1]}", 0, 6),
+    ("input %x: bool[2, 3]\n%y: i64[2, 3] = cumsum(%x) {axis = 1}", 0, 6),
     ("input %i: i64[2, 3]\nparameter %t: f32[50, 8]\n%y: f32[2, 3, 8] = embedding(%i, %t)", 0, 0),
     (
         "input %q: f32[2, 8, 3, 4]\ninput %k: f32[2, 2, 5, 4]\ninput %v: f32[2, 2, 5, 6]\n%y: f32[2, 8, 3, 6] = scaled_dot_product_attention(%q, %k, %v)",

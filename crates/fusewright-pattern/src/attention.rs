@@ -106,7 +106,7 @@ impl Walk<'_> {
             return Some(id);
         }
         let operands = match &node.op {
-            op if self.storage.is_free(id) && !op.is_host() => node.inputs.get(..1)?,
+            op if self.passes_on(id, op) => node.inputs.get(..1)?,
             Op::Pointwise(
                 Pointwise::WithScalar { .. } | Pointwise::MaskedFill { .. } | Pointwise::Unary(Unary::Tanh),
             ) => &node.inputs[..1],
@@ -141,7 +141,7 @@ impl Walk<'_> {
                 let carries = match &node.op {
                     Op::Pointwise(Pointwise::Dropout { .. }) => true,
                     Op::Copy(copy) => moves_scores(copy),
-                    op => self.storage.is_free(reader) && !op.is_host(),
+                    op => self.passes_on(reader, op),
                 };
                 if carries && next.is_none() {
                     next = node.outputs.first().map(|&output| (reader, output));
@@ -153,6 +153,11 @@ impl Walk<'_> {
             }
             value = output;
         }
+    }
+
+    /// The node re-describes its operand, in place or as a copy, or hands it on.
+    fn passes_on(&self, id: NodeId, op: &Op) -> bool {
+        matches!(op, Op::View(_)) || self.storage.is_free(id) && !op.is_host()
     }
 
     fn site(&self, chain: Vec<NodeId>, q: ValueId, k: ValueId, v: ValueId) -> AttentionSite {
@@ -178,7 +183,7 @@ impl Walk<'_> {
                 )
                 | Op::Normalization(_)
                 | Op::Copy(_) => true,
-                op => self.storage.is_free(id) && !op.is_host(),
+                op => self.passes_on(id, op),
             };
             if !passes {
                 return (None, value);

@@ -1,7 +1,9 @@
 //! What a node is to the pair rules: its canonical kind, whatever the source called it, or the source's literal name.
 
 use fusewright_ir::ops::{Binary, Contraction, Normalization, Pointwise, PoolKind, Pooling, Unary};
-use fusewright_ir::{Graph, Node, Op};
+use fusewright_ir::{Graph, Node, NodeId, Op, Storage};
+
+use crate::projection_of;
 
 /// Canonical kinds that the pair rules speak about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,7 +26,7 @@ pub enum Kind {
     Sigmoid,
     /// Hard swish.
     HardSwish,
-    /// Linear layer.
+    /// Linear layer: a product with a weight that the model owns, whatever the source calls it.
     Linear,
     /// Live dropout of elements.
     Dropout,
@@ -38,7 +40,7 @@ pub enum Kind {
     Mask,
     /// Adaptive average pooling.
     AdaptiveAvgPool,
-    /// Matrix product.
+    /// Product of two activations.
     MatMul,
     /// Softmax.
     Softmax,
@@ -46,15 +48,17 @@ pub enum Kind {
     Copy,
 }
 
-/// The canonical kind of a node by its op alone; views that need no copy have none. [`Kind::Mask`] depends on the
-/// attention around the node and is never the answer here.
-pub fn kind_of(node: &Node, is_free: bool) -> Option<Kind> {
-    if is_free {
+/// The canonical kind of a node; views that need no copy have none. [`Kind::Mask`] depends on the attention around the
+/// node and is never the answer here.
+pub fn kind_of(graph: &Graph, storage: &Storage, id: NodeId) -> Option<Kind> {
+    if storage.is_free(id) {
         return None;
     }
+    let node = graph.node(id);
     Some(match &node.op {
         Op::Contraction(Contraction::Linear) => Kind::Linear,
-        Op::Contraction(Contraction::MatMul | Contraction::Einsum(_)) => Kind::MatMul,
+        Op::Contraction(_) if projection_of(graph, storage, id).is_some() => Kind::Linear,
+        Op::Contraction(_) => Kind::MatMul,
         Op::Convolution(convolution) if convolution.transposed.is_none() => Kind::Convolution,
         Op::Pooling(pooling) if matches!(**pooling, Pooling::Adaptive { kind: PoolKind::Average, .. }) => {
             Kind::AdaptiveAvgPool

@@ -159,7 +159,7 @@ fn classes_by_name(analysis: &Analysis, keys: &Keys) -> Vec<u8> {
 fn classes_by_kind(analysis: &Analysis, keys: &Keys, attention: &[Option<u32>]) -> Vec<u8> {
     let class = |(id, node): (NodeId, &Node)| {
         let masks = may_mask(&node.op) && attention[id.index()].is_some();
-        let kind = if masks { Some(Kind::Mask) } else { kind_of(node, analysis.storage.is_free(id)) };
+        let kind = if masks { Some(Kind::Mask) } else { kind_of(analysis.graph, &analysis.storage, id) };
         kind.and_then(|kind| keys.find(Key::Kind(kind))).unwrap_or(NONE)
     };
     analysis.graph.nodes().map(class).collect()

@@ -89,7 +89,8 @@ impl Reduction {
             Reduction::Reduce { kind, axes, keep } => (*kind, axes, *keep),
             Reduction::CumulativeSum { axis } => {
                 axis_position(*axis, x.rank().max(1))?;
-                return one(x.with_shape(x.shape.iter().copied()));
+                let dtype = if is_narrow(x.dtype) { DType::I64 } else { x.dtype };
+                return one(TensorType::new(dtype, x.shape.iter().copied()));
             }
         };
         let mut folded = vec![axes.is_empty(); x.rank()];
@@ -98,11 +99,10 @@ impl Reduction {
         }
         let extents = x.shape.iter().zip(&folded);
         let shape: Shape = extents.filter(|&(_, &f)| keep || !f).map(|(&e, &f)| if f { 1 } else { e }).collect();
-        let integral = matches!(x.dtype, DType::Bool | DType::I32 | DType::I16 | DType::I8 | DType::U8);
         let dtype = match kind {
             ReduceKind::Any | ReduceKind::All => DType::Bool,
             ReduceKind::ArgMax => DType::I64,
-            ReduceKind::Sum | ReduceKind::Prod if integral => DType::I64,
+            ReduceKind::Sum | ReduceKind::Prod if is_narrow(x.dtype) => DType::I64,
             _ => x.dtype,
         };
         one(TensorType::new(dtype, shape))
@@ -113,4 +113,9 @@ impl Reduction {
         let per_element = if matches!(self, Reduction::Reduce { kind: ReduceKind::Norm, .. }) { 2 } else { 1 };
         Work::new(0, elements.saturating_mul(per_element))
     }
+}
+
+/// Truth values and integers whose sums are taken in 64 bits.
+fn is_narrow(dtype: DType) -> bool {
+    matches!(dtype, DType::Bool | DType::I32 | DType::I16 | DType::I8 | DType::U8)
 }

@@ -18,8 +18,8 @@ impl<'a> Steps<'a> {
     }
 
     /// The given name, or with a number behind it where something in the graph has it already.
-    fn unique(&self, base: String) -> String {
-        let mut name = base.clone();
+    fn unique(&self, base: &str) -> String {
+        let mut name = base.to_owned();
         let mut number = 1;
         while self.graph.symbols().find(&name).is_some() {
             number += 1;
@@ -54,7 +54,7 @@ impl<'a> Steps<'a> {
         form: Form,
         source_op: &str,
     ) -> Result<ValueId, ShapeError> {
-        let name = self.unique(format!("{}:{step}", self.layer));
+        let name = self.unique(&format!("{}:{step}", self.layer));
         let results = types.len();
         let value_name = |index: usize| if results == 1 { name.clone() } else { format!("{name}.{index}") };
         let outputs: Vec<(String, Type)> = types.into_iter().enumerate().map(|(i, ty)| (value_name(i), ty)).collect();
@@ -81,7 +81,7 @@ impl<'a> Steps<'a> {
         let mut ty = self.tensor(whole)?;
         ty.strides = None;
         *ty.shape.first_mut().ok_or_else(|| ShapeError("a scalar has no rows".into()))? = rows;
-        let name = self.unique(format!("{}[{role}]", self.graph.value_name(whole)));
+        let name = self.unique(&format!("{}[{role}]", self.graph.value_name(whole)));
         Ok(self.graph.add_source(&name, Type::Tensor(ty), Origin::Part { of: whole, start }))
     }
 
