@@ -183,3 +183,65 @@ fn costs_by_value(analysis: &Analysis, groups: &Groups) -> Vec<GroupCost> {
     }
     costs
 }
+
+#[cfg(test)]
+mod tests {
+    use fusewright_cost::group_costs;
+    use fusewright_ir::text;
+
+    use super::*;
+
+    const NODES: &str = r#"
+        graph "two chains that meet" {
+          input %x: f32[4]
+          %a: f32[4] = exp(%x)
+          %b: f32[4] = tanh(%x)
+          %after_a: f32[4] = neg(%a)
+          %after_b: f32[4] = neg(%b)
+          %sum: f32[4] = add(%after_a, %after_b)
+          output %sum
+        }"#;
+
+    /// Certifies the partition that gives each node, in order, its group.
+    fn certify_groups(
+        group_of: &[u32],
+        tamper: impl Fn(&mut Groups, &mut Vec<GroupCost>),
+    ) -> Result<(), CertificateError> {
+        let graph = text::parse(NODES).unwrap();
+        let analysis = Analysis::of(&graph);
+        let count = *group_of.iter().max().unwrap() as usize + 1;
+        let mut groups = Groups::from_assignment(group_of.to_vec(), count);
+        let mut costs = group_costs(&graph, &analysis.storage, &groups);
+        tamper(&mut groups, &mut costs);
+        certify(&analysis, &groups, &costs).map(|_| ())
+    }
+
+    #[test]
+    fn legal_partitions_pass() {
+        for group_of in [[0, 1, 2, 3, 4], [0, 0, 0, 0, 0], [0, 1, 0, 1, 2], [0, 0, 1, 1, 1]] {
+            assert_eq!(certify_groups(&group_of, |_, _| {}), Ok(()), "{group_of:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_that_waits_for_itself_is_named() {
+        let error = certify_groups(&[0, 1, 2, 3, 0], |_, _| {}).unwrap_err();
+        assert_eq!(error, CertificateError::NotConvex { node: "sum".to_owned() });
+    }
+
+    #[test]
+    fn groups_that_wait_for_each_other_are_found() {
+        let error = certify_groups(&[0, 1, 1, 0, 2], |_, _| {}).unwrap_err();
+        assert_eq!(error, CertificateError::Cycle { node: "a".to_owned() });
+    }
+
+    #[test]
+    fn wrong_costs_and_lost_nodes_are_found() {
+        let error = certify_groups(&[0, 0, 1, 1, 1], |_, costs| costs[1].read -= 4).unwrap_err();
+        assert!(matches!(error, CertificateError::Cost { group: 1, .. }), "{error}");
+        let error = certify_groups(&[0, 0, 1, 1, 1], |groups, _| groups.group_of[2] = 0).unwrap_err();
+        assert_eq!(error, CertificateError::Cover { node: "after_a".to_owned() });
+        let error = certify_groups(&[0, 0, 1, 1, 1], |groups, _| groups.starts[2] -= 1).unwrap_err();
+        assert_eq!(error, CertificateError::Cover { node: "sum".to_owned() });
+    }
+}
