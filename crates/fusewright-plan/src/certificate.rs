@@ -37,9 +37,9 @@ pub enum CertificateError {
         node: String,
     },
     /// Check 2.
-    #[error("groups wait for each other in a circle, among them the group of node `{node}`")]
+    #[error("groups wait for each other in a circle, and the group of node `{node}` with them")]
     Cycle {
-        /// A node of one of the groups.
+        /// A node of a group in the circle or behind it.
         node: String,
     },
     /// Check 4.
@@ -65,7 +65,7 @@ pub(crate) fn certify(
     let graph = analysis.graph;
     check_cover(graph, groups)?;
     let quotient = Quotient::of(graph, &analysis.storage, groups);
-    let Some(schedule) = quotient.schedule(groups) else { return Err(circle(analysis, groups, &quotient)) };
+    let schedule = quotient.schedule(groups).map_err(|stuck| circle(analysis, groups, stuck))?;
     let recomputed = costs_by_value(analysis, groups);
     for (group, (stated, found)) in costs.iter().zip(&recomputed).enumerate() {
         if stated != found {
@@ -94,7 +94,7 @@ fn check_cover(graph: &Graph, groups: &Groups) -> Result<(), CertificateError> {
 }
 
 /// Names what closes the circle: one group that is not convex, or several.
-fn circle(analysis: &Analysis, groups: &Groups, quotient: &Quotient) -> CertificateError {
+fn circle(analysis: &Analysis, groups: &Groups, stuck: u32) -> CertificateError {
     let graph = analysis.graph;
     let waits_for = |node: &Node, holds: &dyn Fn(NodeId) -> bool| {
         node.inputs.iter().any(|&input| awaited(graph, &analysis.storage, input).is_some_and(holds))
@@ -110,8 +110,7 @@ fn circle(analysis: &Analysis, groups: &Groups, quotient: &Quotient) -> Certific
             left_group[id.index()] = groups.of(id) != group && (after_leaving || reads_group);
         }
     }
-    let waiting = (0..groups.count()).find(|&group| !quotient.readers(u32::try_from(group).unwrap_or(0)).is_empty());
-    let first = waiting.and_then(|group| groups.members(group).first());
+    let first = groups.members(stuck as usize).first();
     CertificateError::Cycle { node: first.map_or_else(String::new, |&id| graph.node_name(id).to_owned()) }
 }
 

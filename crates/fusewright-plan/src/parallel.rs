@@ -38,7 +38,7 @@ pub(crate) fn find_merges(
         return Vec::new();
     }
     let quotient = Quotient::of(analysis.graph, &analysis.storage, groups);
-    let Some(schedule) = quotient.schedule(groups) else { return Vec::new() };
+    let Ok(schedule) = quotient.schedule(groups) else { return Vec::new() };
     let levels = quotient.levels(&schedule);
     let level = |node: NodeId| levels[groups.of(node) as usize];
 

@@ -57,9 +57,9 @@ impl Quotient {
         &self.targets[self.starts[group as usize] as usize..self.starts[group as usize + 1] as usize]
     }
 
-    /// A schedule: every group after those it reads from, the one with the earliest node first. `None` if the groups
-    /// wait for each other in a circle.
-    pub fn schedule(&self, groups: &Groups) -> Option<Vec<u32>> {
+    /// A schedule: every group after those it reads from, the one with the earliest node first. Where groups wait for
+    /// each other in a circle, the first group that can never run.
+    pub fn schedule(&self, groups: &Groups) -> Result<Vec<u32>, u32> {
         let first = |group: u32| groups.members(group as usize).first().copied();
         let mut waiting = self.indegree.clone();
         let mut ready: BinaryHeap<_> = (0_u32..)
@@ -78,7 +78,10 @@ impl Quotient {
                 }
             }
         }
-        (order.len() == waiting.len()).then_some(order)
+        match (0_u32..).zip(&waiting).find(|&(_, &waits)| waits > 0) {
+            Some((group, _)) => Err(group),
+            None => Ok(order),
+        }
     }
 
     /// The length of the longest path of groups that ends at each group.
