@@ -5,7 +5,7 @@
 //! the matmul that made them, and forward through dropout to the matmul that uses the weights. What stands between
 //! does not matter, so every source's spelling is found.
 
-use fusewright_ir::ops::{Attention, Binary, Contraction, Copy, Normalization, Pointwise, Unary};
+use fusewright_ir::ops::{Attention, Binary, Contraction, Copy, Normalization, Pointwise, Unary, View};
 use fusewright_ir::{Consumers, Graph, NodeId, Op, Origin, Storage, ValueId};
 
 /// Whether queries and keys come from one sequence.
@@ -68,7 +68,8 @@ pub fn find_attentions(graph: &Graph, storage: &Storage, consumers: &Consumers) 
     found
 }
 
-/// Most steps looked at between a softmax and the product behind it: real scores pass fewer than ten.
+/// Most steps looked at in one direction from a softmax or an operand: real ones pass fewer than twenty. The bound keeps
+/// the search linear in graphs where steps without end stand in between.
 const SEARCH_BUDGET: u32 = 64;
 
 struct Walk<'a> {
@@ -84,7 +85,7 @@ impl Walk<'_> {
         let mut back = Vec::new();
         let scores = self.scores_product(input, &mut { SEARCH_BUDGET }, &mut back);
         let mut chain: Vec<NodeId> = back.into_iter().rev().chain([softmax]).collect();
-        let values = self.values_product(output, &mut chain);
+        let values = self.values_product(output, &mut { SEARCH_BUDGET }, &mut chain);
         match (scores, values) {
             (None, None) => Ok(None),
             (None, Some(_)) => Err("its input does not come from a product of two activations"),
@@ -106,7 +107,7 @@ impl Walk<'_> {
             return Some(id);
         }
         let operands = match &node.op {
-            op if self.passes_on(id, op) => node.inputs.get(..1)?,
+            op if self.passes_on(id, op) => std::slice::from_ref(self.handed_on(value)?),
             Op::Pointwise(
                 Pointwise::WithScalar { .. } | Pointwise::MaskedFill { .. } | Pointwise::Unary(Unary::Tanh),
             ) => &node.inputs[..1],
@@ -128,31 +129,44 @@ impl Walk<'_> {
         None
     }
 
-    /// Forward from the softmax's result to the product with the values, and the position of the values in it.
-    fn values_product(&self, mut value: ValueId, chain: &mut Vec<NodeId>) -> Option<(NodeId, usize)> {
-        loop {
-            let mut next = None;
-            for &reader in self.consumers.of_value(value) {
-                let node = self.graph.node(reader);
-                if is_activation_product(self.graph, reader) {
-                    chain.push(reader);
-                    return Some((reader, usize::from(node.inputs[0] == value)));
-                }
-                let carries = match &node.op {
-                    Op::Pointwise(Pointwise::Dropout { .. }) => true,
-                    Op::Copy(copy) => moves_scores(copy),
-                    op => self.passes_on(reader, op),
-                };
-                if carries && next.is_none() {
-                    next = node.outputs.first().map(|&output| (reader, output));
+    /// Forward from the softmax's result to the product with the values, and the position of the values in it; collects
+    /// the steps that launch something.
+    fn values_product(&self, value: ValueId, budget: &mut u32, chain: &mut Vec<NodeId>) -> Option<(NodeId, usize)> {
+        for &reader in self.consumers.of_value(value) {
+            *budget = budget.checked_sub(1)?;
+            let node = self.graph.node(reader);
+            if is_activation_product(self.graph, reader) {
+                chain.push(reader);
+                return Some((reader, usize::from(node.inputs[0] == value)));
+            }
+            let carries = match &node.op {
+                Op::Pointwise(Pointwise::Dropout { .. }) => true,
+                Op::Copy(copy) => moves_scores(copy),
+                op => self.passes_on(reader, op),
+            };
+            if !carries {
+                continue;
+            }
+            let length = chain.len();
+            if !self.storage.is_free(reader) {
+                chain.push(reader);
+            }
+            for &output in node.outputs.iter().filter(|&&output| self.handed_on(output) == Some(&value)) {
+                if let Some(product) = self.values_product(output, budget, chain) {
+                    return Some(product);
                 }
             }
-            let (step, output) = next?;
-            if !self.storage.is_free(step) {
-                chain.push(step);
-            }
-            value = output;
+            chain.truncate(length);
         }
+        None
+    }
+
+    /// The operand that a result continues: of a tuple its own member, else the first operand.
+    fn handed_on(&self, value: ValueId) -> Option<&ValueId> {
+        let Origin::Node { node, index } = self.graph.value(value).origin else { return None };
+        let node = self.graph.node(node);
+        let is_tuple = matches!(&node.op, Op::View(view) if matches!(**view, View::Alias));
+        node.inputs.get(if is_tuple { index as usize } else { 0 })
     }
 
     /// The node re-describes its operand, in place or as a copy, or hands it on.
@@ -161,36 +175,61 @@ impl Walk<'_> {
     }
 
     fn site(&self, chain: Vec<NodeId>, q: ValueId, k: ValueId, v: ValueId) -> AttentionSite {
-        let [q, k, v] = [q, k, v].map(|operand| self.source_of(operand));
-        let kind = if q.1 == k.1 { AttentionKind::SelfAttention } else { AttentionKind::CrossAttention };
-        AttentionSite { kind, chain, projections: [q.0, k.0, v.0] }
+        let [q, k, v] = [q, k, v].map(|operand| self.trail(operand));
+        let one_sequence = match (q.projection, k.projection) {
+            (Some(_), Some(_)) => q.memory.last() == k.memory.last(),
+            _ => q.memory.iter().any(|root| k.memory.contains(root)),
+        };
+        let kind = if one_sequence { AttentionKind::SelfAttention } else { AttentionKind::CrossAttention };
+        AttentionSite { kind, chain, projections: [q.projection, k.projection, v.projection] }
     }
 
-    /// Back from an operand to the projection that made it and the sequence that the projection reads.
-    fn source_of(&self, mut value: ValueId) -> (Option<NodeId>, ValueId) {
-        loop {
-            let Some(id) = self.graph.producer(value) else { return (None, value) };
-            let node = self.graph.node(id);
-            let Some(&first) = node.inputs.first() else { return (None, value) };
-            let passes = match &node.op {
-                Op::Contraction(_) if !is_activation_product(self.graph, id) => {
-                    return (Some(id), self.storage.root(first));
-                }
-                Op::Pointwise(
-                    Pointwise::WithScalar { .. }
-                    | Pointwise::Dropout { .. }
-                    | Pointwise::Binary(Binary::Add | Binary::Mul),
-                )
-                | Op::Normalization(_)
-                | Op::Copy(_) => true,
-                op => self.passes_on(id, op),
-            };
+    /// Back from an operand to the projection that made it.
+    fn trail(&self, mut value: ValueId) -> Trail {
+        let mut trail = Trail { projection: None, memory: vec![self.storage.root(value)] };
+        for _ in 0..SEARCH_BUDGET {
+            let Some(id) = self.graph.producer(value) else { break };
+            let Some(&source) = self.handed_on(value) else { break };
+            let op = &self.graph.node(id).op;
+            let projects = matches!(op, Op::Contraction(_)) && !is_activation_product(self.graph, id);
+            let passes = projects
+                || self.passes_on(id, op)
+                || matches!(
+                    op,
+                    Op::Pointwise(
+                        Pointwise::WithScalar { .. }
+                            | Pointwise::Dropout { .. }
+                            | Pointwise::Binary(Binary::Add | Binary::Mul),
+                    ) | Op::Normalization(_)
+                        | Op::Copy(_)
+                );
             if !passes {
-                return (None, value);
+                break;
             }
-            value = first;
+            value = if projects { projected_operand(self.graph, id) } else { source };
+            trail.memory.push(self.storage.root(value));
+            if projects {
+                trail.projection = Some(id);
+                break;
+            }
         }
+        trail
     }
+}
+
+/// Where an operand of an attention comes from.
+struct Trail {
+    /// The projection that made it, if one did.
+    projection: Option<NodeId>,
+    /// The memory passed on the way, the operand's first; with a projection, the last is what it reads.
+    memory: Vec<ValueId>,
+}
+
+/// The activation that a projection reads: an addend comes first where there is one.
+fn projected_operand(graph: &Graph, id: NodeId) -> ValueId {
+    let node = graph.node(id);
+    let has_addend = matches!(node.op, Op::Contraction(Contraction::MatMulAdd { .. }));
+    node.inputs[usize::from(has_addend)]
 }
 
 /// A copy that keeps every score.
