@@ -1,46 +1,31 @@
 //! The cost of every group of a partition, in one pass over the graph.
 
-use fusewright_ir::{Graph, NodeId, Op, Origin, Storage, ValueId, Work, node_work};
+use fusewright_ir::{Graph, NodeId, Op, Origin, Rows, Storage, ValueId, Work, node_work};
 
-/// A partition of a graph's nodes, in compressed rows: the members of group `g` are
-/// `members[starts[g] .. starts[g + 1]]`, and `group_of[node]` is `g`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A partition of a graph's nodes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
     /// Group of each node.
     pub group_of: Vec<u32>,
     /// Nodes by group, ascending inside a group.
-    pub members: Vec<NodeId>,
-    /// Where each group starts; one more entry than groups.
-    pub starts: Vec<u32>,
+    pub members: Rows<NodeId>,
 }
 
 impl Groups {
     /// The partition in which node `n` belongs to group `group_of[n]`; groups are numbered from 0 to `count` − 1.
     pub fn from_assignment(group_of: Vec<u32>, count: usize) -> Self {
-        let mut starts = vec![0_u32; count + 1];
-        for &group in &group_of {
-            starts[group as usize + 1] += 1;
-        }
-        for group in 0..count {
-            starts[group + 1] += starts[group];
-        }
-        let mut cursor = starts.clone();
-        let mut members = vec![NodeId::new(0); group_of.len()];
-        for (index, &group) in group_of.iter().enumerate() {
-            members[cursor[group as usize] as usize] = NodeId::new(index);
-            cursor[group as usize] += 1;
-        }
-        Self { group_of, members, starts }
+        let pairs: Vec<_> = group_of.iter().copied().zip((0..).map(NodeId::new)).collect();
+        Self { group_of, members: Rows::from_pairs(count, &pairs) }
     }
 
     /// Number of groups.
     pub fn count(&self) -> usize {
-        self.starts.len().saturating_sub(1)
+        self.members.count()
     }
 
     /// The nodes of a group.
     pub fn members(&self, group: usize) -> &[NodeId] {
-        &self.members[self.starts[group] as usize..self.starts[group + 1] as usize]
+        self.members.row(group)
     }
 
     /// The group of a node.

@@ -25,6 +25,12 @@ macro_rules! id {
             pub fn index(self) -> usize {
                 self.0.get() as usize - 1
             }
+
+            /// The same position as a row number of [`Rows`](crate::Rows).
+            #[inline]
+            pub fn row(self) -> u32 {
+                self.0.get() - 1
+            }
         }
 
         impl fmt::Debug for $name {

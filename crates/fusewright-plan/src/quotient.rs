@@ -4,7 +4,7 @@
 //! view; host values are sizes known when the plan is made, so reading one is no dependency.
 
 use fusewright_cost::Groups;
-use fusewright_ir::{Graph, NodeId, Storage, ValueId};
+use fusewright_ir::{Graph, NodeId, Rows, Storage, ValueId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -13,48 +13,34 @@ pub(crate) fn awaited(graph: &Graph, storage: &Storage, value: ValueId) -> Optio
     graph.tensor(value).and_then(|_| graph.producer(storage.root(value)))
 }
 
-/// Edges between groups, in compressed rows by source.
+/// Edges between groups.
 #[derive(Debug)]
 pub struct Quotient {
-    starts: Vec<u32>,
-    targets: Vec<u32>,
+    readers: Rows<u32>,
     indegree: Vec<u32>,
 }
 
 impl Quotient {
     /// Collects the edges between different groups; an edge may occur more than once.
     pub fn of(graph: &Graph, storage: &Storage, groups: &Groups) -> Self {
-        let count = groups.count();
-        let mut starts = vec![0_u32; count + 1];
-        let mut indegree = vec![0_u32; count];
-        let edges = || {
-            graph.nodes().flat_map(|(id, node)| {
-                let target = groups.of(id);
-                node.inputs.iter().filter_map(move |&input| {
-                    let source = groups.of(awaited(graph, storage, input)?);
-                    (source != target).then_some((source, target))
-                })
-            })
-        };
-        for (source, target) in edges() {
-            starts[source as usize + 1] += 1;
-            indegree[target as usize] += 1;
+        let mut indegree = vec![0_u32; groups.count()];
+        let mut edges = Vec::with_capacity(graph.node_count());
+        for (id, node) in graph.nodes() {
+            let target = groups.of(id);
+            for maker in node.inputs.iter().filter_map(|&input| awaited(graph, storage, input)) {
+                let source = groups.of(maker);
+                if source != target {
+                    edges.push((source, target));
+                    indegree[target as usize] += 1;
+                }
+            }
         }
-        for group in 0..count {
-            starts[group + 1] += starts[group];
-        }
-        let mut cursor = starts.clone();
-        let mut targets = vec![0_u32; starts[count] as usize];
-        for (source, target) in edges() {
-            targets[cursor[source as usize] as usize] = target;
-            cursor[source as usize] += 1;
-        }
-        Self { starts, targets, indegree }
+        Self { readers: Rows::from_pairs(groups.count(), &edges), indegree }
     }
 
     /// The groups that read what `group` makes, possibly repeated.
     pub fn readers(&self, group: u32) -> &[u32] {
-        &self.targets[self.starts[group as usize] as usize..self.starts[group as usize + 1] as usize]
+        self.readers.row(group as usize)
     }
 
     /// A schedule: every group after those it reads from, the one with the earliest node first. Where groups wait for
