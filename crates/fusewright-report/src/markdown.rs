@@ -3,28 +3,18 @@
 use std::fmt::Write;
 
 use crate::PlanReport;
-use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant};
+use crate::figures::{bytes_text, flop_text, signed_bytes_text, signed_count_text, significant};
 use crate::group_rows::GroupKind;
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
-use crate::text::{group_label, merges_label, place};
+use crate::text::{group_label, merges_label, model_facts, place, profile};
 use crate::verdict::verdict;
 
 /// The report as Markdown with the `top` largest opportunities; 0 for all.
 pub fn markdown(report: &PlanReport, top: usize) -> String {
     let mut out = String::new();
-    let model = &report.model;
     let _ = writeln!(out, "**{}**\n", escaped(&verdict(report).replace('\u{a0}', " ")));
-    let _ = writeln!(
-        out,
-        "{} nodes, {} parameters, {} (2·MAC) + {} other, {}{} profile\n",
-        model.nodes,
-        count_text(model.parameters),
-        flop_text(report.flops.contraction),
-        flop_text(report.flops.other),
-        report.device.dtype.as_ref().map_or_else(String::new, |dtype| format!("{dtype}, ")),
-        report.strategies.first().map_or("default", |strategy| &strategy.profile),
-    );
+    let _ = writeln!(out, "{}, {}\n", escaped(&model_facts(report).join(", ")), profile(report));
     strategies(&mut out, report);
     if let Some(best) = report.best() {
         opportunities(&mut out, best, top);

@@ -75,16 +75,7 @@ impl Page {
     }
 
     fn model(&mut self, report: &PlanReport) {
-        let model = &report.model;
-        let mut facts = vec![
-            format!("{} nodes", model.nodes),
-            format!("{} parameters", count_text(model.parameters)),
-            format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
-        ];
-        facts.extend(report.device.dtype.clone());
-        facts.extend(model.training.then(|| "training".to_owned()));
-        facts.extend(model.dims.iter().map(|dim| format!("{} = {}", printable(&dim.name), dim.size)));
-        let facts: Vec<String> = facts.iter().map(|fact| fact.replace(' ', "\u{a0}")).collect();
+        let facts: Vec<String> = model_facts(report).iter().map(|fact| fact.replace(' ', "\u{a0}")).collect();
         self.paragraph(Style::new().dimmed(), &facts.join(", "), 0);
         self.blank();
     }
@@ -199,9 +190,23 @@ impl Page {
 
 const ASSUMPTIONS: &str = "assumed: one forward pass; each group can be one kernel";
 
-fn profile(report: &PlanReport) -> String {
+pub(crate) fn profile(report: &PlanReport) -> String {
     let profile = report.strategies.first().map_or("default", |strategy| &strategy.profile);
     format!("{profile} profile")
+}
+
+/// What is worth saying of the model in one line.
+pub(crate) fn model_facts(report: &PlanReport) -> Vec<String> {
+    let model = &report.model;
+    let mut facts = vec![
+        format!("{} nodes", model.nodes),
+        format!("{} parameters", count_text(model.parameters)),
+        format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
+    ];
+    facts.extend(report.device.dtype.clone());
+    facts.extend(model.training.then(|| "training".to_owned()));
+    facts.extend(model.dims.iter().map(|dim| format!("{} = {}", printable(&dim.name), dim.size)));
+    facts
 }
 
 /// Commands that lead on from here.
