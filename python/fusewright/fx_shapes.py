@@ -101,9 +101,9 @@ def propagate(
     variadic = any(str(node.target).startswith("*") for node in placeholders)
     inputs = as_inputs(example_inputs)
     if not variadic and not len(required) <= len(inputs) <= len(placeholders):
-        names = ", ".join(node.name for node in placeholders)
+        expected = ", ".join(node.name for node in placeholders)
         raise FxExportError(
-            f"{len(inputs)} example inputs for a graph with {len(placeholders)} ({names})"
+            f"{len(inputs)} example inputs for a graph with {len(placeholders)} ({expected})"
         )
     mode = new_fake_mode()
     twin = fake_twin(graph_module, mode)
