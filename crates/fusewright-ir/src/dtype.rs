@@ -31,12 +31,20 @@ pub enum DType {
     I4,
     /// Unsigned 8-bit.
     U8,
+    /// Unsigned 16-bit.
+    U16,
+    /// Unsigned 32-bit.
+    U32,
+    /// Unsigned 64-bit.
+    U64,
+    /// Unsigned 4-bit, two per byte.
+    U4,
     /// One byte per truth value.
     Bool,
 }
 
 /// Every element type with its name and its width in bits.
-const TABLE: [(DType, &str, u64); 15] = [
+const TABLE: [(DType, &str, u64); 19] = [
     (DType::F64, "f64", 64),
     (DType::F32, "f32", 32),
     (DType::F16, "f16", 16),
@@ -51,6 +59,10 @@ const TABLE: [(DType, &str, u64); 15] = [
     (DType::I8, "i8", 8),
     (DType::I4, "i4", 4),
     (DType::U8, "u8", 8),
+    (DType::U16, "u16", 16),
+    (DType::U32, "u32", 32),
+    (DType::U64, "u64", 64),
+    (DType::U4, "u4", 4),
     (DType::Bool, "bool", 8),
 ];
 

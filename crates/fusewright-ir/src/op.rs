@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::ops::{
     Attention, Contraction, Convolution, Copy, Gather, Host, Normalization, Opaque, Pointwise, Pooling, Reduction,
-    Results, ShapeError, View,
+    Results, Scatter, ShapeError, View,
 };
 use crate::{AttributeError, Attributes, DType, Type, Work};
 
@@ -29,6 +29,8 @@ pub enum Op {
     Copy(Box<Copy>),
     /// Rows or elements picked by index.
     Gather(Gather),
+    /// Rows or elements replaced by index.
+    Scatter(Scatter),
     /// Attention macro-ops.
     Attention(Attention),
     /// Work on the host.
@@ -62,6 +64,7 @@ impl Op {
             Op::View(op) => op.mnemonic(),
             Op::Copy(op) => op.mnemonic(),
             Op::Gather(op) => op.mnemonic(),
+            Op::Scatter(op) => op.mnemonic(),
             Op::Attention(op) => op.mnemonic(),
             Op::Host(op) => op.mnemonic(),
             Op::Opaque(_) => "opaque",
@@ -81,6 +84,7 @@ impl Op {
             Op::View(op) => op.write(&mut attributes),
             Op::Copy(op) => op.write(&mut attributes),
             Op::Gather(op) => op.write(&mut attributes),
+            Op::Scatter(op) => op.write(&mut attributes),
             Op::Attention(op) => op.write(&mut attributes),
             Op::Host(op) => op.write(&mut attributes),
             Op::Opaque(op) => op.write(&mut attributes),
@@ -109,6 +113,8 @@ impl Op {
             op.into()
         } else if let Some(op) = Gather::read(mnemonic, given)? {
             Op::Gather(op)
+        } else if let Some(op) = Scatter::read(mnemonic, given)? {
+            Op::Scatter(op)
         } else if let Some(op) = Attention::read(mnemonic, given)? {
             Op::Attention(op)
         } else if let Some(op) = Host::read(mnemonic, given)? {
@@ -134,6 +140,7 @@ impl Op {
             Op::View(op) => op.infer(inputs),
             Op::Copy(op) => op.infer(inputs),
             Op::Gather(op) => op.infer(inputs),
+            Op::Scatter(op) => op.infer(inputs),
             Op::Attention(op) => op.infer(inputs),
             Op::Host(Host::Assert) => Ok(SmallVec::new()),
             Op::Host(_) | Op::Opaque(_) => return Ok(None),
@@ -151,7 +158,7 @@ impl Op {
             Op::Pointwise(op) => op.work(inputs, outputs),
             Op::Reduction(op) => op.work(inputs, outputs),
             Op::Attention(op) => op.work(inputs, outputs),
-            Op::View(_) | Op::Copy(_) | Op::Gather(_) | Op::Host(_) | Op::Opaque(_) => Work::default(),
+            Op::View(_) | Op::Copy(_) | Op::Gather(_) | Op::Scatter(_) | Op::Host(_) | Op::Opaque(_) => Work::default(),
         }
     }
 

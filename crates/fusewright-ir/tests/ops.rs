@@ -89,6 +89,44 @@ const WORK: &[(&str, u64, u64)] = &[
         2400,
         1440,
     ),
+    (
+        "input %x: f32[6, 4]\nparameter %w: f32[3, 4, 5]\ninput %o: i32[3]\n%y: f32[6, 5] = grouped_matmul(%x, %w, %o)",
+        120,
+        0,
+    ),
+    ("input %a: u8[2, 4]\nparameter %b: i8[4, 3]\n%y: i32[2, 3] = quantized_matmul(%a, %b) {dtype = \"i32\"}", 24, 0),
+    (
+        "input %x: f16[2, 32]\nparameter %w: u8[8, 1, 16]\nparameter %s: f16[8]\n%y: f16[2, 8] = packed_linear(%x, %w, %s) {out = 8}",
+        512,
+        0,
+    ),
+    (
+        "input %q: f32[1, 4, 2, 8]\ninput %k: f32[1, 2, 5, 8]\ninput %v: f32[1, 2, 5, 6]\ninput %m: bool[2, 5]\nparameter %s: f32[4]\n%y: f32[1, 4, 2, 6] = scaled_dot_product_attention(%q, %k, %v, %m, %s) {causal = true, offset = 3, window = 4, softcap = 50.0, sinks = true}",
+        560,
+        400,
+    ),
+    (
+        "input %x: f32[2, 4, 5, 3]\ninput %i: i64[2, 1]\ninput %j: i64[6]\n%y: f32[2, 2, 6, 3] = gather_indexed(%x, %i, %j) {axes = [1, 2]}",
+        0,
+        0,
+    ),
+    ("input %x: f32[2, 4, 5]\ninput %i: i64[7]\n%y: f32[7, 4] = gather_indexed(%x, %i, %i) {axes = [0, 2]}", 0, 0),
+    ("input %x: f32[2, 4, 5]\ninput %i: i64[2, 6, 1]\n%y: f32[2, 6, 5] = gather_nd(%x, %i) {batch = 1}", 0, 0),
+    (
+        "input %x: f32[2, 8]\ninput %v: f32[2, 3]\n%y: f32[2, 8] = write(%x, %v) {view = \"slice\", axis = 1, start = 2, length = 3, step = 1}",
+        0,
+        0,
+    ),
+    (
+        "input %x: f32[2, 8]\ninput %v: f32[2, 3]\ninput %i: i64[3]\n%y: f32[2, 8] = scatter_slices(%x, %v, %i) {axis = 1}",
+        0,
+        0,
+    ),
+    ("input %x: f32[2, 8]\n%v: f32[2, 3], %i: i64[2, 3] = topk(%x) {k = 3, axis = -1}", 0, 16),
+    ("input %x: f32[2, 8]\n%v: f32[2], %i: i64[2] = extreme(%x) {largest = true, axis = 1}", 0, 16),
+    ("input %x: f32[1, 2, 4, 4]\n%y: f32[1, 2, 8, 8] = resize(%x) {taps = 2, output = [8, 8]}", 0, 1024),
+    ("input %x: f32[2, 3, 8]\ninput %c: f32[3, 2]\n%y: f32[2, 3, 8] = rotary(%x, %c, %c) {width = 4}", 0, 144),
+    ("input %x: bool[5, 5]\n%y: bool[5, 5] = triangle(%x) {diagonal = 0}", 0, 0),
 ];
 
 #[test]
@@ -121,6 +159,16 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "input %x: f32[1, 4, 2, 2]\nparameter %w: f32[6, 4, 3, 3]\n%y: f32[1, 6, 1, 1] = conv(%x, %w) {stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1}",
         "smaller than the kernel",
+    ),
+    ("input %x: f32[2, 8]\n%v: f32[2, 9], %i: i64[2, 9] = topk(%x) {k = 9, axis = -1}", "9 of 8"),
+    (
+        "input %x: f32[2, 8]\ninput %v: f32[2, 2]\n%y: f32[2, 8] = write(%x, %v) {view = \"slice\", axis = 1, start = 2, length = 3, step = 1}",
+        "expected [2, 3]",
+    ),
+    ("input %x: f32[2, 8]\ninput %i: i64[4, 3]\n%y: f32[4] = gather_nd(%x, %i)  {batch = 0}", "does not address"),
+    (
+        "input %x: f32[2, 3, 8]\ninput %c: f32[3, 3]\n%y: f32[2, 3, 8] = rotary(%x, %c, %c) {width = 4}",
+        "does not broadcast",
     ),
 ];
 

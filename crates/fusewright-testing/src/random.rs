@@ -359,7 +359,7 @@ impl Random {
 
     fn scaled_dot_product(&mut self) {
         let (q, k, v) = (self.tensor(), self.tensor(), self.tensor());
-        let op = ScaledDotProduct { causal: self.flag(), scale: None, dropout: 0.0 };
+        let op = ScaledDotProduct { causal: self.flag(), ..ScaledDotProduct::default() };
         let name = "torch.nn.functional.scaled_dot_product_attention";
         self.emit(Op::Attention(Attention::ScaledDotProduct(op)), &[q, k, v], name);
     }

@@ -5,7 +5,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use fusewright_torch::fx::{self, Bindings, Loaded};
+use fusewright_ir::{Bindings, Loaded};
+use fusewright_torch::fx;
 
 use crate::Error;
 use crate::models::{BuiltIn, built_in, similar};

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
-use fusewright_ir::{DType, Graph, verify};
+use fusewright_ir::{DType, Graph, Warning, verify};
 use fusewright_pattern::decompose;
-use fusewright_torch::fx::Warning;
 
 use crate::load::{self, Bytes};
 use crate::{Error, PlanOptions, PlanReport, PlanSet};

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Results, ShapeError, broadcast, one, tensor};
-use crate::{AttributeError, Attributes, Shape, TensorType, Type, Work};
+use crate::attributes::invalid;
+use crate::{AttributeError, Attributes, DType, Shape, TensorType, Type, Work};
 
 /// An einsum equation such as `bhqd,bhkd->bhqk`, checked when made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,6 +63,23 @@ pub enum Contraction {
         /// Factor on the addend.
         beta: f64,
     },
+    /// Rows in consecutive groups, each group with a weight of its own (mixture of experts); operands x `[T, in]`,
+    /// weight `[groups, in, out]` (`[groups, out, in]` when transposed), offsets `[groups]`?.
+    GroupedMatMul {
+        /// The weights are stored `[groups, out, in]`.
+        transposed: bool,
+    },
+    /// A product of quantised operands; operands a, b, then scales and zero points.
+    QuantizedMatMul {
+        /// Element type of the result.
+        dtype: DType,
+    },
+    /// A linear layer whose weight is stored in packed blocks; operands x `[.., in]`, packed weight, scales, then what
+    /// else the storage needs. Bytes are those of the packed tensors.
+    PackedLinear {
+        /// Rows of the weight: the width of the result.
+        out: u64,
+    },
     /// A general sum of products.
     Einsum(Box<Einsum>),
 }
@@ -72,6 +90,9 @@ impl Contraction {
             Contraction::Linear => "linear",
             Contraction::MatMul => "matmul",
             Contraction::MatMulAdd { .. } => "matmul_add",
+            Contraction::GroupedMatMul { .. } => "grouped_matmul",
+            Contraction::QuantizedMatMul { .. } => "quantized_matmul",
+            Contraction::PackedLinear { .. } => "packed_linear",
             Contraction::Einsum(_) => "einsum",
         }
     }
@@ -83,6 +104,9 @@ impl Contraction {
                 attributes.set_float("alpha", *alpha);
                 attributes.set_float("beta", *beta);
             }
+            Contraction::GroupedMatMul { transposed } => attributes.set_flag("transposed", *transposed),
+            Contraction::QuantizedMatMul { dtype } => attributes.set_text("dtype", dtype.name()),
+            Contraction::PackedLinear { out } => attributes.set_int("out", i64::try_from(*out).unwrap_or(i64::MAX)),
             Contraction::Einsum(einsum) => attributes.set_text("equation", einsum.equation()),
         }
     }
@@ -94,6 +118,13 @@ impl Contraction {
             "matmul_add" => {
                 Contraction::MatMulAdd { alpha: attributes.float("alpha")?, beta: attributes.float("beta")? }
             }
+            "grouped_matmul" => Contraction::GroupedMatMul { transposed: attributes.flag("transposed")? },
+            "quantized_matmul" => {
+                let dtype = DType::from_name(&attributes.text("dtype")?);
+                let expected = "a dtype name such as \"i32\"";
+                Contraction::QuantizedMatMul { dtype: dtype.ok_or_else(|| invalid("dtype", expected))? }
+            }
+            "packed_linear" => Contraction::PackedLinear { out: attributes.size("out")? },
             "einsum" => {
                 let equation = attributes.text("equation")?;
                 let einsum = Einsum::new(&equation).ok_or(AttributeError::Invalid {
@@ -133,6 +164,30 @@ impl Contraction {
                     Err(ShapeError::new("matmul_add: the addend must broadcast to the product"))
                 }
             }
+            Contraction::GroupedMatMul { transposed } => {
+                let (x, weight) = (tensor(inputs, 0)?, tensor(inputs, 1)?);
+                let (&[rows, width], &[_, first, second]) = (x.shape.as_slice(), weight.shape.as_slice()) else {
+                    return Err(ShapeError::new("grouped_matmul takes x [rows, in] and one matrix per group"));
+                };
+                let (inner, out) = if *transposed { (second, first) } else { (first, second) };
+                if inner != width {
+                    return Err(ShapeError::new(format!(
+                        "grouped_matmul: x ends in {width}, the weights take {inner}"
+                    )));
+                }
+                one(x.with_shape([rows, out]))
+            }
+            Contraction::QuantizedMatMul { dtype } => {
+                let (product, _) = matmul(tensor(inputs, 0)?, tensor(inputs, 1)?)?;
+                one(TensorType::new(*dtype, product.shape))
+            }
+            Contraction::PackedLinear { out } => {
+                let x = tensor(inputs, 0)?;
+                let Some((_, outer)) = x.shape.split_last() else {
+                    return Err(ShapeError::new("packed_linear takes x [.., in]"));
+                };
+                one(x.with_shape(outer.iter().copied().chain([*out])))
+            }
             Contraction::Einsum(einsum) => {
                 let extents = einsum.extents(inputs)?;
                 let result = einsum.equation().split("->").nth(1).unwrap_or_default();
@@ -149,7 +204,10 @@ impl Contraction {
             Contraction::Linear => {
                 Work::new(out.saturating_mul(depth(0).unwrap_or(0)), if inputs.len() > 2 { out } else { 0 })
             }
-            Contraction::MatMul => Work::new(out.saturating_mul(depth(0).unwrap_or(0)), 0),
+            Contraction::MatMul
+            | Contraction::GroupedMatMul { .. }
+            | Contraction::QuantizedMatMul { .. }
+            | Contraction::PackedLinear { .. } => Work::new(out.saturating_mul(depth(0).unwrap_or(0)), 0),
             Contraction::MatMulAdd { beta, .. } => {
                 let additions = if *beta == 0.0 { 0 } else { out };
                 Work::new(out.saturating_mul(depth(1).unwrap_or(0)), additions)

@@ -1,6 +1,6 @@
 //! Gathers: elements or rows picked by an index tensor. They read the picked rows, not the table.
 
-use super::{Results, ShapeError, axis_position, one, tensor};
+use super::{Results, ShapeError, axis_position, broadcast, one, tensor};
 use crate::{AttributeError, Attributes, Shape, Type};
 
 /// The gathering ops.
@@ -19,6 +19,19 @@ pub enum Gather {
         /// The axis.
         axis: i64,
     },
+    /// Elements picked along several axes at once by index tensors that broadcast together; operands x, one index
+    /// tensor per axis. The picked axes are replaced by those of the indices, at the first picked axis where the picked
+    /// axes are adjacent, else at the front.
+    Indexed {
+        /// The picked axes, ascending.
+        axes: Vec<u32>,
+    },
+    /// Slices picked by index vectors; operands x, indices `[.., n]` whose last axis addresses the `n` axes after the
+    /// first `batch` (ONNX `GatherND`).
+    Nd {
+        /// Leading axes that x and the indices share.
+        batch: u64,
+    },
     /// Single elements along an axis; operands x, indices shaped like the result.
     Elements {
         /// The axis.
@@ -32,6 +45,8 @@ impl Gather {
             Gather::Embedding => "embedding",
             Gather::PositionBias { .. } => "position_bias",
             Gather::IndexSelect { .. } => "index_select",
+            Gather::Indexed { .. } => "gather_indexed",
+            Gather::Nd { .. } => "gather_nd",
             Gather::Elements { .. } => "gather",
         }
     }
@@ -42,6 +57,8 @@ impl Gather {
             Gather::PositionBias { positions } => {
                 attributes.set_int("positions", i64::try_from(*positions).unwrap_or(i64::MAX));
             }
+            Gather::Indexed { axes } => attributes.set_ints("axes", axes),
+            Gather::Nd { batch } => attributes.set_int("batch", i64::try_from(*batch).unwrap_or(i64::MAX)),
             Gather::IndexSelect { axis } | Gather::Elements { axis } => attributes.set_int("axis", *axis),
         }
     }
@@ -51,6 +68,8 @@ impl Gather {
             "embedding" => Gather::Embedding,
             "position_bias" => Gather::PositionBias { positions: attributes.size("positions")? },
             "index_select" => Gather::IndexSelect { axis: attributes.int("axis")? },
+            "gather_indexed" => Gather::Indexed { axes: attributes.ints("axes")? },
+            "gather_nd" => Gather::Nd { batch: attributes.size("batch")? },
             "gather" => Gather::Elements { axis: attributes.int("axis")? },
             _ => return Ok(None),
         }))
@@ -85,6 +104,21 @@ impl Gather {
                 shape[position] = b.elements();
                 one(a.with_shape(shape))
             }
+            Gather::Indexed { axes } => indexed(inputs, axes),
+            Gather::Nd { batch } => {
+                let batch = usize::try_from(*batch).unwrap_or(usize::MAX);
+                let [outer @ .., picked] = b.shape.as_slice() else {
+                    return Err(ShapeError::new("gather_nd: the indices need an axis"));
+                };
+                let addressed = usize::try_from(*picked).ok().and_then(|picked| picked.checked_add(batch));
+                let kept = addressed.and_then(|addressed| a.shape.get(addressed..));
+                match kept {
+                    Some(kept) if outer.get(..batch) == a.shape.get(..batch) => {
+                        one(a.with_shape(outer.iter().chain(kept).copied()))
+                    }
+                    _ => Err(ShapeError::new(format!("gather_nd: {:?} does not address {:?}", b.shape, a.shape))),
+                }
+            }
             Gather::Elements { axis } => {
                 axis_position(*axis, a.rank())?;
                 if a.rank() != b.rank() {
@@ -94,4 +128,23 @@ impl Gather {
             }
         }
     }
+}
+
+fn indexed(inputs: &[&Type], axes: &[u32]) -> Result<Results, ShapeError> {
+    let x = tensor(inputs, 0)?;
+    let rank = u32::try_from(x.rank()).unwrap_or(u32::MAX);
+    let (Some(&first), true) = (axes.first(), axes.is_sorted_by(|a, b| a < b)) else {
+        return Err(ShapeError::new("gather_indexed: the axes must ascend"));
+    };
+    if axes.iter().any(|&axis| axis >= rank) || inputs.len() != axes.len() + 1 {
+        return Err(ShapeError::new(format!("gather_indexed: one index tensor per axis of {:?}", x.shape)));
+    }
+    let indices = (1..inputs.len()).map(|index| tensor(inputs, index)).collect::<Result<Vec<_>, _>>()?;
+    let picked = broadcast(indices.iter().map(|index| index.shape.as_slice()))?;
+    let adjacent = axes.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    let place = if adjacent { first as usize } else { 0 };
+    let kept = (0..rank).zip(&x.shape).filter(|(axis, _)| !axes.contains(axis)).map(|(_, &extent)| extent);
+    let mut shape: Shape = kept.collect();
+    shape.insert_many(place, picked);
+    one(x.with_shape(shape))
 }

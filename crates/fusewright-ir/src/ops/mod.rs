@@ -14,6 +14,7 @@ mod opaque;
 mod pointwise;
 mod pooling;
 mod reduction;
+mod scatter;
 mod view;
 
 pub use attention::{
@@ -29,6 +30,7 @@ pub use opaque::Opaque;
 pub use pointwise::{Binary, Pointwise, Unary};
 pub use pooling::{PoolKind, Pooling};
 pub use reduction::{ReduceKind, Reduction};
+pub use scatter::Scatter;
 pub use view::{Index, View};
 
 use smallvec::SmallVec;

@@ -1,7 +1,7 @@
 //! Pointwise ops: each result element depends on one element of each (broadcast) operand.
 
 use super::{Results, ShapeError, broadcast, one, tensor};
-use crate::{AttributeError, Attributes, DType, TensorType, Type, Work};
+use crate::{AttributeError, Attributes, DType, Shape, TensorType, Type, Work};
 
 macro_rules! kinds {
     ($(#[$doc:meta])* $name:ident { $($variant:ident $text:literal $flops:literal,)* }) => {
@@ -108,6 +108,21 @@ pub enum Pointwise {
         /// What is filled in.
         value: f64,
     },
+    /// Elements on one side of a diagonal of the last two axes; zeros elsewhere. Operand x.
+    Triangle {
+        /// The upper side, not the lower.
+        upper: bool,
+        /// Which diagonal still belongs to it; 0 = the main one, positive = above.
+        diagonal: i64,
+    },
+    /// Rotary position embedding of the first `width` elements of each row; operands x `[.., width + rest]`, cosines and
+    /// sines, which broadcast to `[.., width]` or, one per pair, to `[.., width / 2]`.
+    Rotary {
+        /// How many elements of a row are turned.
+        width: u64,
+        /// Pairs are neighbours (2i, 2i + 1) instead of halves (i, i + width / 2).
+        interleaved: bool,
+    },
     /// Random zeros with probability `p`; outside training it passes its operand on.
     Dropout {
         /// Probability of a zero.
@@ -130,6 +145,8 @@ impl Pointwise {
             Pointwise::Clamp { .. } => "clamp",
             Pointwise::Where => "where",
             Pointwise::MaskedFill { .. } => "masked_fill",
+            Pointwise::Triangle { .. } => "triangle",
+            Pointwise::Rotary { .. } => "rotary",
             Pointwise::Dropout { per_sample: false, .. } => "dropout",
             Pointwise::Dropout { per_sample: true, .. } => "stochastic_depth",
         }
@@ -156,6 +173,14 @@ impl Pointwise {
                 }
             }
             Pointwise::MaskedFill { value } => attributes.set_float("value", *value),
+            Pointwise::Triangle { upper, diagonal } => {
+                attributes.set_flag("upper", *upper);
+                attributes.set_int("diagonal", *diagonal);
+            }
+            Pointwise::Rotary { width, interleaved } => {
+                attributes.set_int("width", i64::try_from(*width).unwrap_or(i64::MAX));
+                attributes.set_flag("interleaved", *interleaved);
+            }
             Pointwise::Dropout { p, training, .. } => {
                 attributes.set_float("p", *p);
                 attributes.set_flag("training", *training);
@@ -184,6 +209,12 @@ impl Pointwise {
             }
             "where" => Pointwise::Where,
             "masked_fill" => Pointwise::MaskedFill { value: attributes.float("value")? },
+            "triangle" => {
+                Pointwise::Triangle { upper: attributes.flag("upper")?, diagonal: attributes.int("diagonal")? }
+            }
+            "rotary" => {
+                Pointwise::Rotary { width: attributes.size("width")?, interleaved: attributes.flag("interleaved")? }
+            }
             "dropout" | "stochastic_depth" => Pointwise::Dropout {
                 p: attributes.float("p")?,
                 training: attributes.flag("training")?,
@@ -196,7 +227,7 @@ impl Pointwise {
     fn arity(&self) -> usize {
         match self {
             Pointwise::Binary(_) | Pointwise::MaskedFill { .. } => 2,
-            Pointwise::Where => 3,
+            Pointwise::Where | Pointwise::Rotary { .. } => 3,
             _ => 1,
         }
     }
@@ -205,6 +236,9 @@ impl Pointwise {
         let operands = (0..self.arity()).map(|index| tensor(inputs, index)).collect::<Result<Vec<_>, _>>()?;
         if inputs.len() != operands.len() {
             return Err(ShapeError::new(format!("{} takes {} tensors", self.mnemonic(), operands.len())));
+        }
+        if let Pointwise::Rotary { width, .. } = self {
+            return rotary(&operands, *width);
         }
         let shape = broadcast(operands.iter().map(|operand| operand.shape.as_slice()))?;
         let dtype = match self {
@@ -224,6 +258,8 @@ impl Pointwise {
             Pointwise::Unary(kind) => kind.flops(),
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.flops(),
             Pointwise::LeakyRelu { .. } => 2,
+            Pointwise::Triangle { .. } => 0,
+            Pointwise::Rotary { .. } => 3,
             Pointwise::Elu { .. } | Pointwise::Softplus { .. } => 3,
             Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
             Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
@@ -231,6 +267,24 @@ impl Pointwise {
         };
         Work::new(0, out.saturating_mul(per_element))
     }
+}
+
+/// The tables of a rotary embedding must fit the turned part of x.
+fn rotary(operands: &[&TensorType], width: u64) -> Result<Results, ShapeError> {
+    let x = operands[0];
+    let refused = |text: String| Err(ShapeError::new(format!("rotary: {text}")));
+    let Some((&last, rows)) = x.shape.split_last() else { return refused("x must have an axis".to_owned()) };
+    if width > last || width % 2 != 0 {
+        return refused(format!("an even number of at most {last} elements can be turned, not {width}"));
+    }
+    for table in &operands[1..] {
+        let turned = if table.shape.last() == Some(&width) { width } else { width / 2 };
+        let part: Shape = rows.iter().copied().chain([turned]).collect();
+        if broadcast([part.as_slice(), table.shape.as_slice()])? != part {
+            return refused(format!("a table of shape {:?} does not fit {:?}", table.shape, x.shape));
+        }
+    }
+    one(x.with_shape(x.shape.iter().copied()))
 }
 
 /// Result dtype of two operands: floats win over integers, wider over narrower; a rank-0 operand of the same class

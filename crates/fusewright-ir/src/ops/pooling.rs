@@ -1,4 +1,4 @@
-//! Pooling over spatial axes.
+//! Pooling and resampling over spatial axes.
 
 use super::{Results, ShapeError, one, tensor};
 use crate::{AttributeError, Attributes, Shape, TensorType, Type, Work};
@@ -39,6 +39,13 @@ pub enum Pooling {
         /// Extents of the result's spatial axes.
         output: Vec<u64>,
     },
+    /// The spatial axes sampled at another resolution.
+    Resize {
+        /// Neighbours that one result element is interpolated from, per axis: 1 nearest, 2 linear, 4 cubic.
+        taps: u64,
+        /// Extents of the result's spatial axes.
+        output: Vec<u64>,
+    },
 }
 
 impl Pooling {
@@ -48,6 +55,7 @@ impl Pooling {
             Pooling::Window { kind: PoolKind::Average, .. } => "avg_pool",
             Pooling::Adaptive { kind: PoolKind::Max, .. } => "adaptive_max_pool",
             Pooling::Adaptive { kind: PoolKind::Average, .. } => "adaptive_avg_pool",
+            Pooling::Resize { .. } => "resize",
         }
     }
 
@@ -62,6 +70,10 @@ impl Pooling {
                 attributes.set_flag("skip_padding", *skip_padding);
             }
             Pooling::Adaptive { output, .. } => attributes.set_ints("output", output),
+            Pooling::Resize { taps, output } => {
+                attributes.set_int("taps", i64::try_from(*taps).unwrap_or(i64::MAX));
+                attributes.set_ints("output", output);
+            }
         }
     }
 
@@ -69,6 +81,12 @@ impl Pooling {
         let kind = match mnemonic {
             "max_pool" | "adaptive_max_pool" => PoolKind::Max,
             "avg_pool" | "adaptive_avg_pool" => PoolKind::Average,
+            "resize" => {
+                return Ok(Some(Pooling::Resize {
+                    taps: attributes.size("taps")?,
+                    output: attributes.ints("output")?,
+                }));
+            }
             _ => return Ok(None),
         };
         if mnemonic.starts_with("adaptive") {
@@ -89,12 +107,12 @@ impl Pooling {
         let x = tensor(inputs, 0)?;
         let spatial = match self {
             Pooling::Window { kernel, .. } => kernel.len(),
-            Pooling::Adaptive { output, .. } => output.len(),
+            Pooling::Adaptive { output, .. } | Pooling::Resize { output, .. } => output.len(),
         };
         let kept = x.rank().checked_sub(spatial).ok_or_else(|| ShapeError::new("pooling: x has too few axes"))?;
         let mut shape = Shape::from_slice(&x.shape[..kept]);
         match self {
-            Pooling::Adaptive { output, .. } => shape.extend(output.iter().copied()),
+            Pooling::Adaptive { output, .. } | Pooling::Resize { output, .. } => shape.extend(output.iter().copied()),
             Pooling::Window { kernel, stride, padding, dilation, ceil, .. } => {
                 if [stride.len(), padding.len(), dilation.len()] != [spatial; 3] || stride.contains(&0) {
                     return Err(ShapeError::new("pooling: one positive stride, padding and dilation per spatial axis"));
@@ -124,6 +142,11 @@ impl Pooling {
                 kernel.iter().fold(elements(outputs.first()), |work, &extent| work.saturating_mul(extent))
             }
             Pooling::Adaptive { .. } => elements(inputs.first()),
+            Pooling::Resize { taps: 0 | 1, .. } => 0,
+            Pooling::Resize { taps, output } => {
+                let neighbours = output.iter().fold(1_u64, |product, _| product.saturating_mul(*taps));
+                elements(outputs.first()).saturating_mul(neighbours.saturating_mul(2))
+            }
         };
         Work::new(0, other)
     }

@@ -24,9 +24,17 @@ pub enum ReduceKind {
     ArgMax,
     /// Euclidean norm.
     Norm,
+    /// Position of the smallest element.
+    ArgMin,
+    /// Variance.
+    Var,
+    /// Standard deviation.
+    Std,
+    /// Logarithm of the sum of exponentials.
+    LogSumExp,
 }
 
-const NAMES: [(ReduceKind, &str); 9] = [
+const NAMES: [(ReduceKind, &str); 13] = [
     (ReduceKind::Sum, "sum"),
     (ReduceKind::Mean, "mean"),
     (ReduceKind::Max, "reduce_max"),
@@ -36,11 +44,36 @@ const NAMES: [(ReduceKind, &str); 9] = [
     (ReduceKind::All, "all"),
     (ReduceKind::ArgMax, "argmax"),
     (ReduceKind::Norm, "norm"),
+    (ReduceKind::ArgMin, "argmin"),
+    (ReduceKind::Var, "var"),
+    (ReduceKind::Std, "std"),
+    (ReduceKind::LogSumExp, "logsumexp"),
 ];
 
 /// The reduction ops; operand x.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reduction {
+    /// The largest elements along an axis and their positions; two results.
+    TopK {
+        /// How many.
+        k: u64,
+        /// Along which axis.
+        axis: i64,
+    },
+    /// The elements along an axis in order, and where they were; two results.
+    Sort {
+        /// Along which axis.
+        axis: i64,
+    },
+    /// The largest or smallest element along an axis and its position; two results.
+    Extreme {
+        /// Largest, not smallest.
+        largest: bool,
+        /// Along which axis.
+        axis: i64,
+        /// The axis stays with extent 1.
+        keep: bool,
+    },
     /// Folds axes; an empty list means all of them.
     Reduce {
         /// How.
@@ -62,6 +95,9 @@ impl Reduction {
         match self {
             Reduction::Reduce { kind, .. } => NAMES[*kind as usize].1,
             Reduction::CumulativeSum { .. } => "cumsum",
+            Reduction::TopK { .. } => "topk",
+            Reduction::Sort { .. } => "sort",
+            Reduction::Extreme { .. } => "extreme",
         }
     }
 
@@ -71,13 +107,31 @@ impl Reduction {
                 attributes.set_ints("axes", axes);
                 attributes.set_flag("keep", *keep);
             }
-            Reduction::CumulativeSum { axis } => attributes.set_int("axis", *axis),
+            Reduction::CumulativeSum { axis } | Reduction::Sort { axis } => attributes.set_int("axis", *axis),
+            Reduction::TopK { k, axis } => {
+                attributes.set_int("k", i64::try_from(*k).unwrap_or(i64::MAX));
+                attributes.set_int("axis", *axis);
+            }
+            Reduction::Extreme { largest, axis, keep } => {
+                attributes.set_flag("largest", *largest);
+                attributes.set_int("axis", *axis);
+                attributes.set_flag("keep", *keep);
+            }
         }
     }
 
     pub(crate) fn read(mnemonic: &str, attributes: &mut Attributes) -> Result<Option<Self>, AttributeError> {
         if mnemonic == "cumsum" {
             return Ok(Some(Reduction::CumulativeSum { axis: attributes.int("axis")? }));
+        }
+        match mnemonic {
+            "topk" => return Ok(Some(Reduction::TopK { k: attributes.size("k")?, axis: attributes.int("axis")? })),
+            "sort" => return Ok(Some(Reduction::Sort { axis: attributes.int("axis")? })),
+            "extreme" => {
+                let (largest, keep) = (attributes.flag("largest")?, attributes.flag("keep")?);
+                return Ok(Some(Reduction::Extreme { largest, axis: attributes.int("axis")?, keep }));
+            }
+            _ => {}
         }
         let Some(&(kind, _)) = NAMES.iter().find(|(_, name)| *name == mnemonic) else { return Ok(None) };
         Ok(Some(Reduction::Reduce { kind, axes: attributes.ints("axes")?, keep: attributes.flag("keep")? }))
@@ -87,6 +141,9 @@ impl Reduction {
         let x = tensor(inputs, 0)?;
         let (kind, axes, keep) = match self {
             Reduction::Reduce { kind, axes, keep } => (*kind, axes, *keep),
+            Reduction::TopK { axis, .. } | Reduction::Sort { axis } | Reduction::Extreme { axis, .. } => {
+                return self.with_positions(x, *axis);
+            }
             Reduction::CumulativeSum { axis } => {
                 axis_position(*axis, x.rank().max(1))?;
                 let dtype = if is_narrow(x.dtype) { DType::I64 } else { x.dtype };
@@ -101,16 +158,40 @@ impl Reduction {
         let shape: Shape = extents.filter(|&(_, &f)| keep || !f).map(|(&e, &f)| if f { 1 } else { e }).collect();
         let dtype = match kind {
             ReduceKind::Any | ReduceKind::All => DType::Bool,
-            ReduceKind::ArgMax => DType::I64,
+            ReduceKind::ArgMax | ReduceKind::ArgMin => DType::I64,
             ReduceKind::Sum | ReduceKind::Prod if is_narrow(x.dtype) => DType::I64,
             _ => x.dtype,
         };
         one(TensorType::new(dtype, shape))
     }
 
+    /// Values and positions along an axis; a scalar counts as one element.
+    fn with_positions(&self, x: &TensorType, axis: i64) -> Result<Results, ShapeError> {
+        let position = axis_position(axis, x.rank().max(1))?;
+        let mut shape = x.shape.clone();
+        match self {
+            Reduction::TopK { k, .. } if shape.get(position).is_some_and(|extent| k > extent) => {
+                return Err(ShapeError::new(format!("topk: {k} of {} elements", shape[position])));
+            }
+            Reduction::TopK { k, .. } if position < shape.len() => shape[position] = *k,
+            Reduction::Extreme { keep: true, .. } if position < shape.len() => shape[position] = 1,
+            Reduction::Extreme { keep: false, .. } if position < shape.len() => {
+                shape.remove(position);
+            }
+            _ => {}
+        }
+        let mut results = one(x.with_shape(shape.iter().copied()))?;
+        results.push(Type::Tensor(TensorType::new(DType::I64, shape)));
+        Ok(results)
+    }
+
     pub(crate) fn work(&self, inputs: &[&Type], _outputs: &[&Type]) -> Work {
         let elements = inputs.first().and_then(|ty| ty.as_tensor()).map_or(0, TensorType::elements);
-        let per_element = if matches!(self, Reduction::Reduce { kind: ReduceKind::Norm, .. }) { 2 } else { 1 };
+        let per_element = match self {
+            Reduction::Reduce { kind: ReduceKind::Norm | ReduceKind::LogSumExp, .. } => 2,
+            Reduction::Reduce { kind: ReduceKind::Var | ReduceKind::Std, .. } => 4,
+            _ => 1,
+        };
         Work::new(0, elements.saturating_mul(per_element))
     }
 }

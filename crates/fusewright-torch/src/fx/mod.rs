@@ -45,47 +45,10 @@ mod schema;
 mod symbols;
 mod values;
 
-use std::collections::BTreeMap;
-use std::fmt;
-
-use fusewright_ir::Graph;
+use fusewright_ir::{Bindings, Loaded};
 
 pub use document::probe;
 pub use error::FxError;
-
-/// Sizes for the named dims of a document.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Bindings(BTreeMap<String, u64>);
-
-impl FromIterator<(String, u64)> for Bindings {
-    fn from_iter<I: IntoIterator<Item = (String, u64)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().collect())
-    }
-}
-
-/// A graph and what is worth knowing about how it was read.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// The graph; it passes [`fusewright_ir::verify`].
-    pub graph: Graph,
-    /// What could not be read exactly, in the order of the nodes.
-    pub warnings: Vec<Warning>,
-}
-
-/// A node that was not read exactly.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// The node's name.
-    pub node: String,
-    /// What was done with it, and why.
-    pub text: String,
-}
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "node `{}`: {}", self.node, self.text)
-    }
-}
 
 /// Reads a document. The result passes [`fusewright_ir::verify`].
 pub fn read(json: &[u8], bindings: &Bindings) -> Result<Loaded, FxError> {

@@ -4,8 +4,9 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
 use fusewright_ir::ops::{Host, Opaque, Pointwise, View};
-use fusewright_ir::{Form, Graph, Op, Origin, Source, TensorType, Type, ValueId, text};
+use fusewright_ir::{Bindings, Form, Graph, Loaded, Op, Origin, Source, TensorType, Type, ValueId, Warning, text};
 
+use super::FxError;
 use super::arguments::{Call, Inputs};
 use super::functions::Target;
 use super::host::host_op;
@@ -18,7 +19,6 @@ use super::references::References;
 use super::schema::{Arg, Document, NodeEntry, Opcode, Scalar, Val};
 use super::symbols::Sizes;
 use super::values::{Env, Held, Known, Operand};
-use super::{Bindings, FxError, Loaded, Warning};
 
 /// Most items of lists that are looked at, and most values, in one document.
 const LIMIT: usize = 1 << 26;
@@ -59,7 +59,7 @@ pub(super) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, 
         }
         reader.env.held.push(held);
     }
-    Ok(Loaded { graph: reader.env.graph, warnings: reader.warnings })
+    Ok(Loaded { graph: reader.env.graph, warnings: reader.warnings, notes: Vec::new() })
 }
 
 /// What a call becomes.

@@ -7,7 +7,9 @@ use fusewright_ir::{DType, Graph, MAX_ELEMENTS, TensorType, checked_elements};
 
 use super::expression::evaluate;
 use super::schema::{Size, SymbolEntry};
-use super::{Bindings, FxError};
+use fusewright_ir::Bindings;
+
+use super::FxError;
 
 /// Most axes a tensor may have, as in PyTorch.
 const MAX_AXES: usize = 64;
@@ -66,14 +68,16 @@ pub(super) struct Sizes<'a> {
 impl<'a> Sizes<'a> {
     /// Joins the declared symbols with the caller's sizes.
     pub(super) fn bind(declared: &'a BTreeMap<String, SymbolEntry>, bindings: &Bindings) -> Result<Self, FxError> {
-        if let Some(name) = bindings.0.keys().find(|name| !(is_free(name) && declared.contains_key(*name))) {
+        if let Some(name) =
+            bindings.iter().map(|(name, _)| name).find(|name| !(is_free(name) && declared.contains_key(*name)))
+        {
             let known = declared.keys().filter(|name| is_free(name)).cloned().collect();
-            return Err(FxError::UnknownBinding { name: name.clone(), known });
+            return Err(FxError::UnknownBinding { name: name.to_owned(), known });
         }
         let mut sizes = Self { declared, free: BTreeMap::new(), changed: false };
         for (symbol, entry) in declared.iter().filter(|(symbol, _)| is_free(symbol)) {
-            let size = match bindings.0.get(symbol) {
-                Some(&size) => Some(in_range(symbol, size, entry)?),
+            let size = match bindings.get(symbol) {
+                Some(size) => Some(in_range(symbol, size, entry)?),
                 None => entry.hint,
             };
             sizes.changed |= size != entry.hint;

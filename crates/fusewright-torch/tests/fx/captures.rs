@@ -3,8 +3,9 @@
 use std::io::Read;
 use std::path::Path;
 
+use fusewright_ir::{Bindings, Loaded};
 use fusewright_ir::{Graph, Op, Origin, text, total_work};
-use fusewright_torch::fx::{self, Bindings, Loaded};
+use fusewright_torch::fx;
 
 fn load(model: &str) -> Loaded {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fusewright/models").join(format!("{model}.fx.json.gz"));
@@ -29,7 +30,7 @@ fn counts_of_the_captures_are_the_published_ones() {
         ("efficientnet_b0", 249, 5_288_548, 771_629_504),
     ];
     for (model, nodes, parameter_count, contraction_flops) in cases {
-        let Loaded { graph, warnings } = load(model);
+        let Loaded { graph, warnings, .. } = load(model);
         assert_eq!(warnings, [], "{model}");
         assert_eq!(graph.node_count(), nodes, "{model}: nodes");
         assert_eq!(parameters(&graph), parameter_count, "{model}: parameters");

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::support::{NODES_BEFORE, arguments, document, read};
-use fusewright_torch::fx::{self, Bindings};
+use fusewright_ir::Bindings;
+use fusewright_torch::fx;
 
 fn message(json: &[u8]) -> String {
     fx::read(json, &Bindings::default()).expect_err("the document must not be read").to_string()

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use fusewright_torch::fx::{self, Bindings};
+use fusewright_ir::Bindings;
+use fusewright_torch::fx;
 
 /// Damaged copies of each seed.
 const MUTANTS: u64 = 1500;

@@ -1,7 +1,8 @@
 //! Small documents for the tests.
 
 use fusewright_ir::text;
-use fusewright_torch::fx::{self, Bindings, FxError, Loaded};
+use fusewright_ir::{Bindings, Loaded};
+use fusewright_torch::fx::{self, FxError};
 
 /// Inputs that every call in these tests may refer to, and two host values.
 const INPUTS: &[(&str, &str)] = &[

@@ -1,7 +1,8 @@
 //! Named sizes: bound by the caller, hinted by the document, computed from each other.
 
+use fusewright_ir::{Bindings, Loaded};
 use fusewright_ir::{BoundDim, text};
-use fusewright_torch::fx::{self, Bindings, FxError, Loaded};
+use fusewright_torch::fx::{self, FxError};
 
 const SYMBOLS: &str = r#"{"n": {"min": 2, "max": 64, "hint": 2}, "len": {"min": 1, "max": null, "hint": 6},
     "2*len": {"min": 2, "max": null, "hint": 12}, "len*n": {"min": 2, "max": null, "hint": 12}}"#;

@@ -52,7 +52,7 @@ impl Attention {
         match self {
             Attention::Multihead(layer) => layer.infer(inputs),
             Attention::ShiftedWindow(layer) => layer.infer(inputs),
-            Attention::ScaledDotProduct(_) => ScaledDotProduct::infer(inputs),
+            Attention::ScaledDotProduct(core) => core.infer(inputs),
         }
     }
 

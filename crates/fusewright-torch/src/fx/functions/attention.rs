@@ -119,6 +119,7 @@ fn scaled_dot_product(call: &Call<'_>) -> Built {
         causal: call.flag("is_causal", false)?,
         scale: call.optional_number("scale")?,
         dropout: call.number_or("dropout_p", 0.0)?,
+        ..ScaledDotProduct::default()
     };
     Ok((Op::Attention(Attention::ScaledDotProduct(op)), inputs))
 }
