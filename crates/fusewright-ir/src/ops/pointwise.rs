@@ -259,8 +259,7 @@ impl Pointwise {
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } => kind.flops(),
             Pointwise::LeakyRelu { .. } => 2,
             Pointwise::Triangle { .. } => 0,
-            Pointwise::Rotary { .. } => 3,
-            Pointwise::Elu { .. } | Pointwise::Softplus { .. } => 3,
+            Pointwise::Elu { .. } | Pointwise::Softplus { .. } | Pointwise::Rotary { .. } => 3,
             Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
             Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
             Pointwise::Dropout { p, training, .. } => u64::from(*training && *p > 0.0) * 2,
@@ -274,7 +273,7 @@ fn rotary(operands: &[&TensorType], width: u64) -> Result<Results, ShapeError> {
     let x = operands[0];
     let refused = |text: String| Err(ShapeError::new(format!("rotary: {text}")));
     let Some((&last, rows)) = x.shape.split_last() else { return refused("x must have an axis".to_owned()) };
-    if width > last || width % 2 != 0 {
+    if width > last || !width.is_multiple_of(2) {
         return refused(format!("an even number of at most {last} elements can be turned, not {width}"));
     }
     for table in &operands[1..] {
