@@ -172,6 +172,7 @@ impl Op {
             && let Copy::Cast { dtype }
             | Copy::Full { dtype, .. }
             | Copy::Range { dtype, .. }
+            | Copy::Steps { dtype, .. }
             | Copy::ShiftMask { dtype, .. } = &mut **copy
             && dtype.is_float()
         {

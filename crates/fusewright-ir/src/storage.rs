@@ -13,7 +13,7 @@ use crate::{Graph, Node, NodeId, Op, Origin, TensorType, Type, ValueId, row_majo
 type Strides = SmallVec<[i64; 4]>;
 
 /// The memory behind every value of a graph.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Storage {
     roots: Vec<ValueId>,
     /// `None` = row-major without gaps.
@@ -25,27 +25,27 @@ pub struct Storage {
 impl Storage {
     /// Follows memory through the graph in one pass.
     pub fn of(graph: &Graph) -> Self {
-        let count = graph.value_count();
-        let mut storage = Self {
-            roots: graph.values().map(|(id, _)| id).collect(),
-            strides: vec![None; count],
-            distinct: vec![0; count],
-            free: vec![false; graph.node_count()],
-        };
-        for (id, value) in graph.values() {
-            if let Type::Tensor(tensor) = &value.ty {
-                storage.distinct[id.index()] = tensor.elements();
-                storage.strides[id.index()] =
-                    tensor.strides.clone().filter(|s| **s != *row_major_strides(&tensor.shape));
-            }
-            if let Origin::Part { of, .. } = value.origin {
-                storage.roots[id.index()] = storage.roots[of.index()];
-            }
-        }
-        for (id, node) in graph.nodes() {
-            storage.visit(graph, id, node);
-        }
+        let mut storage = Self::default();
+        storage.follow(graph);
         storage
+    }
+
+    /// Takes in what the graph, the same one each time, has grown by.
+    pub fn follow(&mut self, graph: &Graph) {
+        for id in (self.roots.len()..graph.value_count()).map(ValueId::new) {
+            let value = graph.value(id);
+            let root = if let Origin::Part { of, .. } = value.origin { self.roots[of.index()] } else { id };
+            let tensor = graph.tensor(id);
+            let stated =
+                tensor.and_then(|tensor| tensor.strides.clone().filter(|s| **s != *row_major_strides(&tensor.shape)));
+            self.roots.push(root);
+            self.strides.push(stated);
+            self.distinct.push(tensor.map_or(0, TensorType::elements));
+        }
+        for id in (self.free.len()..graph.node_count()).map(NodeId::new) {
+            self.free.push(false);
+            self.visit(graph, id, graph.node(id));
+        }
     }
 
     /// The value whose memory `value` describes.
@@ -101,7 +101,11 @@ impl Storage {
             for (&output, (source, strides)) in node.outputs.iter().zip(described) {
                 let Some(tensor) = graph.tensor(output) else { continue };
                 self.roots[output.index()] = self.roots[source.index()];
-                self.distinct[output.index()] = tensor.elements().min(self.distinct[source.index()]);
+                let distinct = self.distinct[source.index()];
+                // Other elements of the same bytes are counted in other units.
+                let reinterpreted = matches!(&node.op, Op::View(view) if matches!(**view, View::Reinterpret { .. }));
+                let whole = reinterpreted && graph.tensor(*source).is_some_and(|t| t.elements() == distinct);
+                self.distinct[output.index()] = if whole { tensor.elements() } else { tensor.elements().min(distinct) };
                 let row_major = strides_match(&tensor.shape, &strides, &row_major_strides(&tensor.shape));
                 self.strides[output.index()] = if row_major { None } else { Some(strides.into_boxed_slice()) };
             }
@@ -139,6 +143,10 @@ impl Storage {
             Op::View(view) => match &**view {
                 View::Alias => None,
                 View::Reshape { shape } => one(reshaped_strides(&tensor.shape, &strides, shape)?),
+                View::Reinterpret { .. } => {
+                    let result = results.first().and_then(|ty| ty.as_tensor())?;
+                    if self.is_contiguous(x) { one(row_major_strides(&result.shape)) } else { None }
+                }
                 View::Permute { axes } => one(axes.iter().map(|&axis| strides[axis as usize]).collect()),
                 View::Expand { shape } => {
                     let missing = shape.len() - tensor.rank();

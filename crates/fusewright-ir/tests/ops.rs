@@ -127,6 +127,18 @@ const WORK: &[(&str, u64, u64)] = &[
     ("input %x: f32[1, 2, 4, 4]\n%y: f32[1, 2, 8, 8] = resize(%x) {taps = 2, output = [8, 8]}", 0, 1024),
     ("input %x: f32[2, 3, 8]\ninput %c: f32[3, 2]\n%y: f32[2, 3, 8] = rotary(%x, %c, %c) {width = 4}", 0, 144),
     ("input %x: bool[5, 5]\n%y: bool[5, 5] = triangle(%x) {diagonal = 0}", 0, 0),
+    ("input %x: f32[2, 3]\ninput %m: bool[3]\n%y: f32[2, 3] = masked_keep(%x, %m) {value = 0.0}", 0, 6),
+    ("input %x: i64[2, 3]\n%y: f32[2, 3] = sqrt(%x)", 0, 6),
+    ("input %x: i64[2, 3]\ninput %z: i32[3]\n%y: f32[2, 3] = div(%x, %z)", 0, 6),
+    ("input %x: u8[3]\ninput %z: i8[3]\n%y: i16[3] = add(%x, %z)", 0, 3),
+    ("input %x: f32[4, 2]\ninput %z: f32[4, 2]\n%y: c64[4, 2] = polar(%x, %z)", 0, 32),
+    ("input %x: i64[3]\n%y: i64[3] = fmod(%x) {scalar = 2.0}", 0, 3),
+    ("input %x: f32[2, 8]\n%v: f32[2, 1], %m: f32[2, 1] = var_mean(%x) {axes = [-1], keep = true}", 0, 64),
+    ("input %x: f32[2, 8]\n%y: f32[5] = histogram(%x) {bins = 5}", 0, 32),
+    ("input %x: f32[2, 8]\n%y: f32[2, 8] = flip(%x) {axes = [-1]}", 0, 0),
+    ("%y: f32[4] = steps() {start = 0.5, step = 0.25, length = 4, dtype = \"f32\"}", 0, 0),
+    ("input %x: f32[3, 4, 2]\n%y: c64[3, 4] = reinterpret(%x) {dtype = \"c64\", shape = [3, 4]}", 0, 0),
+    ("input %x: f32[2, 8]\ninput %v: f32[5]\ninput %m: bool[2, 8]\n%y: f32[2, 8] = scatter_masked(%x, %v, %m)", 0, 0),
 ];
 
 #[test]
@@ -164,6 +176,13 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "input %x: f32[2, 8]\ninput %v: f32[2, 2]\n%y: f32[2, 8] = write(%x, %v) {view = \"slice\", axis = 1, start = 2, length = 3, step = 1}",
         "expected [2, 3]",
+    ),
+    ("input %x: f32[2, 8]\n%y: f32[2, 8] = flip(%x) {axes = [2]}", "outside a tensor of rank 2"),
+    ("input %x: f32[3, 3]\n%y: c64[3] = reinterpret(%x) {dtype = \"c64\", shape = [3]}", "36 bytes as 24"),
+    ("input %x: i64[3]\n%y: c64[3] = polar(%x, %x)", "polar takes f32 or f64, not i64"),
+    (
+        "input %x: f32[8]\ninput %v: f32[5]\ninput %m: bool[2, 8]\n%y: f32[8] = scatter_masked(%x, %v, %m)",
+        "must broadcast to x",
     ),
     ("input %x: f32[2, 8]\ninput %i: i64[4, 3]\n%y: f32[4] = gather_nd(%x, %i)  {batch = 0}", "does not address"),
     (
@@ -215,6 +234,10 @@ const STORAGE: &[(&str, &[bool])] = &[
     ),
     ("%a: f32[3, 8] = select(%x) {axis = 0, index = 1}\n%b: f32[24] = reshape(%a) {shape = [24]}", &[true, true]),
     ("%a: f32[2, 3, 8] = cast(%x) {dtype = \"f32\"}\n%b: f16[2, 3, 8] = cast(%a) {dtype = \"f16\"}", &[true, false]),
+    (
+        "%a: c64[2, 3, 4] = reinterpret(%x) {dtype = \"c64\", shape = [2, 3, 4]}\n%b: f32[2, 8, 3] = permute(%x) {axes = [0, 2, 1]}\n%c: i32[2, 8, 3] = reinterpret(%b) {dtype = \"i32\", shape = [2, 8, 3]}",
+        &[true, true, false],
+    ),
     (
         "%a: f32[2, 3, 8] = dropout(%x) {p = 0.1}\n%b: f32[2, 3, 8] = dropout(%x) {p = 0.1, training = true}",
         &[true, false],

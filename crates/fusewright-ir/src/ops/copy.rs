@@ -40,6 +40,11 @@ pub enum Copy {
         /// The axes.
         axes: Vec<i64>,
     },
+    /// Elements in reverse order along some axes; operand x.
+    Flip {
+        /// The axes, counted from the end when negative.
+        axes: Vec<i64>,
+    },
     /// The operand repeated along each axis.
     Repeat {
         /// Repetitions per result axis.
@@ -69,6 +74,17 @@ pub enum Copy {
         /// The value.
         value: f64,
     },
+    /// `start, start + step, …` in steps other than one; no operands.
+    Steps {
+        /// First value.
+        start: f64,
+        /// Distance between values.
+        step: f64,
+        /// Number of values.
+        length: u64,
+        /// Element type of the result.
+        dtype: DType,
+    },
     /// `start, start + 1, …`; no operands.
     Range {
         /// First value.
@@ -90,10 +106,12 @@ impl Copy {
             Copy::Stack { .. } => "stack",
             Copy::Pad { .. } => "pad",
             Copy::Roll { .. } => "roll",
+            Copy::Flip { .. } => "flip",
             Copy::Repeat { .. } => "repeat",
             Copy::PatchMerge => "patch_merge",
             Copy::ShiftMask { .. } => "shift_mask",
             Copy::Full { .. } => "full",
+            Copy::Steps { .. } => "steps",
             Copy::Range { .. } => "range",
         }
     }
@@ -117,11 +135,18 @@ impl Copy {
                 attributes.set_ints("shifts", shifts);
                 attributes.set_ints("axes", axes);
             }
+            Copy::Flip { axes } => attributes.set_ints("axes", axes),
             Copy::Repeat { counts } => attributes.set_ints("counts", counts),
             Copy::Full { shape, dtype, value } => {
                 attributes.set_ints("shape", shape);
                 attributes.set_text("dtype", dtype.name());
                 attributes.set_float("value", *value);
+            }
+            Copy::Steps { start, step, length, dtype } => {
+                attributes.set_float("start", *start);
+                attributes.set_float("step", *step);
+                attributes.set_int("length", i64::try_from(*length).unwrap_or(i64::MAX));
+                attributes.set_text("dtype", dtype.name());
             }
             Copy::Range { start, length, dtype } => {
                 attributes.set_int("start", *start);
@@ -152,6 +177,13 @@ impl Copy {
             "stack" => Copy::Stack { axis: attributes.int("axis")? },
             "pad" => Copy::Pad { pads: attributes.ints("pads")?, value: attributes.float("value")? },
             "roll" => Copy::Roll { shifts: attributes.ints("shifts")?, axes: attributes.ints("axes")? },
+            "flip" => Copy::Flip { axes: attributes.ints("axes")? },
+            "steps" => Copy::Steps {
+                start: attributes.float("start")?,
+                step: attributes.float("step")?,
+                length: attributes.size("length")?,
+                dtype: dtype(attributes)?,
+            },
             "repeat" => Copy::Repeat { counts: attributes.ints("counts")? },
             "full" => Copy::Full {
                 shape: attributes.ints("shape")?,
@@ -171,6 +203,13 @@ impl Copy {
         match self {
             Copy::Contiguous | Copy::Clone | Copy::Roll { .. } => {
                 let x = tensor(inputs, 0)?;
+                one(x.with_shape(x.shape.iter().copied()))
+            }
+            Copy::Flip { axes } => {
+                let x = tensor(inputs, 0)?;
+                for &axis in axes {
+                    axis_position(axis, x.rank())?;
+                }
                 one(x.with_shape(x.shape.iter().copied()))
             }
             Copy::Cast { dtype } => one(TensorType::new(*dtype, tensor(inputs, 0)?.shape.iter().copied())),
@@ -219,7 +258,9 @@ impl Copy {
                 one(TensorType::new(*dtype, [grid[0].saturating_mul(grid[1]), positions, positions]))
             }
             Copy::Full { shape, dtype, .. } => one(TensorType::new(*dtype, shape.iter().copied())),
-            Copy::Range { length, dtype, .. } => one(TensorType::new(*dtype, [*length])),
+            Copy::Range { length, dtype, .. } | Copy::Steps { length, dtype, .. } => {
+                one(TensorType::new(*dtype, [*length]))
+            }
         }
     }
 }

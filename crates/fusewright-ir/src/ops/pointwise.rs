@@ -41,7 +41,8 @@ kinds! {
         Relu "relu" 1, Relu6 "relu6" 2,
         Sigmoid "sigmoid" 4, HardSigmoid "hardsigmoid" 4, Silu "silu" 5, HardSwish "hardswish" 5, Mish "mish" 6,
         Gelu "gelu" 5, GeluTanh "gelu_tanh" 8, QuickGelu "quick_gelu" 6,
-        LogicalNot "logical_not" 1, BitwiseNot "bitwise_not" 1, IsNan "is_nan" 1,
+        LogicalNot "logical_not" 1, BitwiseNot "bitwise_not" 1, IsNan "is_nan" 1, IsInf "is_inf" 1,
+        Trunc "trunc" 1, Log1p "log1p" 2, Expm1 "expm1" 2, Log2 "log2" 1, Exp2 "exp2" 1, Atan "atan" 1,
     }
 }
 
@@ -52,6 +53,31 @@ kinds! {
         Max "maximum" 1, Min "minimum" 1,
         Eq "eq" 1, Ne "ne" 1, Lt "lt" 1, Le "le" 1, Gt "gt" 1, Ge "ge" 1,
         And "and" 1, Or "or" 1, Xor "xor" 1,
+        Fmod "fmod" 1, Polar "polar" 4,
+    }
+}
+
+impl Unary {
+    /// The result is a float, whatever the operand is.
+    fn gives_float(self) -> bool {
+        matches!(
+            self,
+            Unary::Exp
+                | Unary::Exp2
+                | Unary::Expm1
+                | Unary::Log
+                | Unary::Log1p
+                | Unary::Log2
+                | Unary::Sqrt
+                | Unary::Rsqrt
+                | Unary::Reciprocal
+                | Unary::Sin
+                | Unary::Cos
+                | Unary::Atan
+                | Unary::Tanh
+                | Unary::Erf
+                | Unary::Sigmoid
+        )
     }
 }
 
@@ -108,6 +134,11 @@ pub enum Pointwise {
         /// What is filled in.
         value: f64,
     },
+    /// x where the mask (bool) holds, `value` elsewhere; operands x, mask.
+    MaskedKeep {
+        /// What stands elsewhere.
+        value: f64,
+    },
     /// Elements on one side of a diagonal of the last two axes; zeros elsewhere. Operand x.
     Triangle {
         /// The upper side, not the lower.
@@ -145,6 +176,7 @@ impl Pointwise {
             Pointwise::Clamp { .. } => "clamp",
             Pointwise::Where => "where",
             Pointwise::MaskedFill { .. } => "masked_fill",
+            Pointwise::MaskedKeep { .. } => "masked_keep",
             Pointwise::Triangle { .. } => "triangle",
             Pointwise::Rotary { .. } => "rotary",
             Pointwise::Dropout { per_sample: false, .. } => "dropout",
@@ -172,7 +204,7 @@ impl Pointwise {
                     }
                 }
             }
-            Pointwise::MaskedFill { value } => attributes.set_float("value", *value),
+            Pointwise::MaskedFill { value } | Pointwise::MaskedKeep { value } => attributes.set_float("value", *value),
             Pointwise::Triangle { upper, diagonal } => {
                 attributes.set_flag("upper", *upper);
                 attributes.set_int("diagonal", *diagonal);
@@ -209,6 +241,7 @@ impl Pointwise {
             }
             "where" => Pointwise::Where,
             "masked_fill" => Pointwise::MaskedFill { value: attributes.float("value")? },
+            "masked_keep" => Pointwise::MaskedKeep { value: attributes.float("value")? },
             "triangle" => {
                 Pointwise::Triangle { upper: attributes.flag("upper")?, diagonal: attributes.int("diagonal")? }
             }
@@ -226,7 +259,7 @@ impl Pointwise {
 
     fn arity(&self) -> usize {
         match self {
-            Pointwise::Binary(_) | Pointwise::MaskedFill { .. } => 2,
+            Pointwise::Binary(_) | Pointwise::MaskedFill { .. } | Pointwise::MaskedKeep { .. } => 2,
             Pointwise::Where | Pointwise::Rotary { .. } => 3,
             _ => 1,
         }
@@ -243,7 +276,14 @@ impl Pointwise {
         let shape = broadcast(operands.iter().map(|operand| operand.shape.as_slice()))?;
         let dtype = match self {
             Pointwise::Binary(kind) | Pointwise::WithScalar { kind, .. } if kind.compares() => DType::Bool,
-            Pointwise::Unary(Unary::LogicalNot | Unary::IsNan) => DType::Bool,
+            Pointwise::Unary(Unary::LogicalNot | Unary::IsNan | Unary::IsInf) => DType::Bool,
+            Pointwise::Unary(kind) if kind.gives_float() => as_float(operands[0].dtype),
+            Pointwise::Binary(Binary::Div) => as_float(promote(operands[0], operands[1])),
+            Pointwise::Binary(Binary::Polar) => match operands[0].dtype {
+                DType::F32 => DType::C64,
+                DType::F64 => DType::C128,
+                other => return Err(ShapeError::new(format!("polar takes f32 or f64, not {}", other.name()))),
+            },
             Pointwise::Binary(_) => promote(operands[0], operands[1]),
             Pointwise::WithScalar { kind, scalar, .. } => scalar_result(*kind, *scalar, operands[0].dtype),
             Pointwise::Where => promote(operands[1], operands[2]),
@@ -261,7 +301,7 @@ impl Pointwise {
             Pointwise::Triangle { .. } => 0,
             Pointwise::Elu { .. } | Pointwise::Softplus { .. } | Pointwise::Rotary { .. } => 3,
             Pointwise::Clamp { min, max } => u64::from(min.is_some()) + u64::from(max.is_some()),
-            Pointwise::Where | Pointwise::MaskedFill { .. } => 1,
+            Pointwise::Where | Pointwise::MaskedFill { .. } | Pointwise::MaskedKeep { .. } => 1,
             Pointwise::Dropout { p, training, .. } => u64::from(*training && *p > 0.0) * 2,
         };
         Work::new(0, out.saturating_mul(per_element))
@@ -298,6 +338,7 @@ fn promote(a: &TensorType, b: &TensorType) -> DType {
     let key = |t: &TensorType| (class(t.dtype), t.rank() > 0, t.dtype.bytes(2));
     match (a.dtype, b.dtype) {
         (DType::F16, DType::Bf16) | (DType::Bf16, DType::F16) if (a.rank() > 0) == (b.rank() > 0) => DType::F32,
+        (DType::U8, DType::I8) | (DType::I8, DType::U8) if (a.rank() > 0) == (b.rank() > 0) => DType::I16,
         _ => {
             if key(b) > key(a) {
                 b.dtype
@@ -306,6 +347,11 @@ fn promote(a: &TensorType, b: &TensorType) -> DType {
             }
         }
     }
+}
+
+/// What integers and truth values become where a function gives fractions.
+fn as_float(dtype: DType) -> DType {
+    if dtype.is_float() || matches!(dtype, DType::C64 | DType::C128) { dtype } else { DType::F32 }
 }
 
 fn scalar_result(kind: Binary, scalar: f64, dtype: DType) -> DType {

@@ -83,6 +83,18 @@ pub enum Reduction {
         /// Folded axes stay with extent 1.
         keep: bool,
     },
+    /// Variance and mean over some axes; two results.
+    VarMean {
+        /// Which axes, counted from the end when negative; an empty list means all of them.
+        axes: Vec<i64>,
+        /// Folded axes stay with extent 1.
+        keep: bool,
+    },
+    /// How many elements fall into each of some intervals of equal width.
+    Histogram {
+        /// Number of intervals.
+        bins: u64,
+    },
     /// Running sum along an axis.
     CumulativeSum {
         /// The axis.
@@ -95,6 +107,8 @@ impl Reduction {
         match self {
             Reduction::Reduce { kind, .. } => NAMES[*kind as usize].1,
             Reduction::CumulativeSum { .. } => "cumsum",
+            Reduction::VarMean { .. } => "var_mean",
+            Reduction::Histogram { .. } => "histogram",
             Reduction::TopK { .. } => "topk",
             Reduction::Sort { .. } => "sort",
             Reduction::Extreme { .. } => "extreme",
@@ -103,7 +117,8 @@ impl Reduction {
 
     pub(crate) fn write(&self, attributes: &mut Attributes) {
         match self {
-            Reduction::Reduce { axes, keep, .. } => {
+            Reduction::Histogram { bins } => attributes.set_int("bins", i64::try_from(*bins).unwrap_or(i64::MAX)),
+            Reduction::Reduce { axes, keep, .. } | Reduction::VarMean { axes, keep } => {
                 attributes.set_ints("axes", axes);
                 attributes.set_flag("keep", *keep);
             }
@@ -126,6 +141,10 @@ impl Reduction {
         }
         match mnemonic {
             "topk" => return Ok(Some(Reduction::TopK { k: attributes.size("k")?, axis: attributes.int("axis")? })),
+            "histogram" => return Ok(Some(Reduction::Histogram { bins: attributes.size("bins")? })),
+            "var_mean" => {
+                return Ok(Some(Reduction::VarMean { axes: attributes.ints("axes")?, keep: attributes.flag("keep")? }));
+            }
             "sort" => return Ok(Some(Reduction::Sort { axis: attributes.int("axis")? })),
             "extreme" => {
                 let (largest, keep) = (attributes.flag("largest")?, attributes.flag("keep")?);
@@ -141,6 +160,13 @@ impl Reduction {
         let x = tensor(inputs, 0)?;
         let (kind, axes, keep) = match self {
             Reduction::Reduce { kind, axes, keep } => (*kind, axes, *keep),
+            Reduction::VarMean { axes, keep } => {
+                let fold = Reduction::Reduce { kind: ReduceKind::Mean, axes: axes.clone(), keep: *keep };
+                let mut results = fold.infer(inputs)?;
+                results.extend(results.first().cloned());
+                return Ok(results);
+            }
+            Reduction::Histogram { bins } => return one(x.with_shape([*bins])),
             Reduction::TopK { axis, .. } | Reduction::Sort { axis } | Reduction::Extreme { axis, .. } => {
                 return self.with_positions(x, *axis);
             }
@@ -189,7 +215,8 @@ impl Reduction {
         let elements = inputs.first().and_then(|ty| ty.as_tensor()).map_or(0, TensorType::elements);
         let per_element = match self {
             Reduction::Reduce { kind: ReduceKind::Norm | ReduceKind::LogSumExp, .. } => 2,
-            Reduction::Reduce { kind: ReduceKind::Var | ReduceKind::Std, .. } => 4,
+            Reduction::Reduce { kind: ReduceKind::Var | ReduceKind::Std, .. } | Reduction::VarMean { .. } => 4,
+            Reduction::Histogram { .. } => 2,
             _ => 1,
         };
         Work::new(0, elements.saturating_mul(per_element))

@@ -33,6 +33,8 @@ pub enum Scatter {
         /// Values are added instead of replacing.
         add: bool,
     },
+    /// Where a mask holds, the values in order; operands x, values, mask.
+    Masked,
     /// Slices addressed by index vectors; operands x, values, indices `[.., n]` (ONNX `ScatterND`).
     Nd {
         /// Values are added instead of replacing.
@@ -47,6 +49,7 @@ impl Scatter {
             Scatter::Elements { .. } => "scatter",
             Scatter::Slices { .. } => "scatter_slices",
             Scatter::Indexed { .. } => "scatter_indexed",
+            Scatter::Masked => "scatter_masked",
             Scatter::Nd { .. } => "scatter_nd",
         }
     }
@@ -66,6 +69,7 @@ impl Scatter {
                 attributes.set_flag("add", *add);
             }
             Scatter::Nd { add } => attributes.set_flag("add", *add),
+            Scatter::Masked => {}
         }
     }
 
@@ -80,6 +84,7 @@ impl Scatter {
             "scatter" => Scatter::Elements { axis: attributes.int("axis")?, add: attributes.flag("add")? },
             "scatter_slices" => Scatter::Slices { axis: attributes.int("axis")?, add: attributes.flag("add")? },
             "scatter_indexed" => Scatter::Indexed { axes: attributes.ints("axes")?, add: attributes.flag("add")? },
+            "scatter_masked" => Scatter::Masked,
             "scatter_nd" => Scatter::Nd { add: attributes.flag("add")? },
             _ => return Ok(None),
         }))
@@ -128,6 +133,12 @@ impl Scatter {
                     return Err(ShapeError::new("scatter_indexed: the axes must ascend and exist"));
                 }
                 broadcast(indices.iter().map(|index| index.shape.as_slice()))?;
+            }
+            Scatter::Masked => {
+                let mask = indices(1)?[0];
+                if broadcast([x.shape.as_slice(), mask.shape.as_slice()])? != x.shape {
+                    return Err(ShapeError::new("scatter_masked: the mask must broadcast to x"));
+                }
             }
             Scatter::Nd { .. } => {
                 let addressed = indices(1)?[0].shape.last().copied().unwrap_or(0);

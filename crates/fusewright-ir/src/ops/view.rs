@@ -4,7 +4,7 @@
 use smallvec::SmallVec;
 
 use super::{Results, ShapeError, axis_position, broadcast, check_size, one, tensor};
-use crate::{AttributeError, Attributes, Shape, TensorType, Type};
+use crate::{AttributeError, Attributes, DType, Shape, TensorType, Type};
 
 /// What a subscript does with one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -77,6 +77,13 @@ pub enum View {
         /// The axis.
         axis: u32,
     },
+    /// The same bytes as elements of another type (a complex number as two floats, or back).
+    Reinterpret {
+        /// The new element type.
+        dtype: DType,
+        /// The new shape.
+        shape: Shape,
+    },
     /// Results are the operands themselves, one for one: tuples, `getitem`, `detach`, identity modules.
     Alias,
 }
@@ -92,6 +99,7 @@ impl View {
             View::Subscript { .. } => "subscript",
             View::Split { .. } => "split",
             View::Unbind { .. } => "unbind",
+            View::Reinterpret { .. } => "reinterpret",
             View::Alias => "alias",
         }
     }
@@ -120,6 +128,10 @@ impl View {
                 attributes.set_ints("sizes", sizes);
             }
             View::Unbind { axis } => attributes.set_int("axis", i64::from(*axis)),
+            View::Reinterpret { dtype, shape } => {
+                attributes.set_text("dtype", dtype.name());
+                attributes.set_ints("shape", shape);
+            }
             View::Alias => {}
         }
     }
@@ -147,6 +159,11 @@ impl View {
             }
             "split" => View::Split { axis: axis(attributes)?, sizes: attributes.ints("sizes")? },
             "unbind" => View::Unbind { axis: axis(attributes)? },
+            "reinterpret" => View::Reinterpret {
+                dtype: DType::from_name(&attributes.text("dtype")?)
+                    .ok_or_else(|| crate::attributes::invalid("dtype", "a dtype name such as \"c64\""))?,
+                shape: attributes.ints("shape")?.into(),
+            },
             "alias" => View::Alias,
             _ => return Ok(None),
         }))
@@ -170,6 +187,15 @@ impl View {
                     return Err(ShapeError::new(format!("reshape: {found:?} and {wanted:?} differ in elements")));
                 }
                 one(result)
+            }
+            View::Reinterpret { dtype, shape } => {
+                check_size(shape)?;
+                let result = TensorType::new(*dtype, shape.iter().copied());
+                if result.bytes() == x.bytes() {
+                    one(result)
+                } else {
+                    Err(ShapeError::new(format!("reinterpret: {} bytes as {}", x.bytes(), result.bytes())))
+                }
             }
             View::Expand { shape } => {
                 let joined = broadcast([x.shape.as_slice(), shape.as_slice()])?;
