@@ -104,7 +104,7 @@ impl Storage {
                 let distinct = self.distinct[source.index()];
                 // Other elements of the same bytes are counted in other units.
                 let reinterpreted = matches!(&node.op, Op::View(view) if matches!(**view, View::Reinterpret { .. }));
-                let whole = reinterpreted && graph.tensor(*source).is_some_and(|t| t.elements() == distinct);
+                let whole = reinterpreted && graph.tensor(source).is_some_and(|t| t.elements() == distinct);
                 self.distinct[output.index()] = if whole { tensor.elements() } else { tensor.elements().min(distinct) };
                 let row_major = strides_match(&tensor.shape, &strides, &row_major_strides(&tensor.shape));
                 self.strides[output.index()] = if row_major { None } else { Some(strides.into_boxed_slice()) };

@@ -1,8 +1,9 @@
 //! A call with its arguments bound to names, positional and keyword alike.
 //!
-//! A signature is a text of names such as `"input dim keepdim"`; a last name with a star takes the remaining positional
-//! arguments, or one list of them: `permute(0, 2, 1)` and `permute([0, 2, 1])` bind alike. A refusal is a text that
-//! says what about the call has no exact counterpart; the node is then carried as opaque with that reason.
+//! A signature is a text of names such as `"input dim keepdim"`; a name with a star takes the remaining positional
+//! arguments, or one list of them: `permute(0, 2, 1)` and `permute([0, 2, 1])` bind alike. Where a source calls an
+//! argument differently, the other names stand behind a slash: `"input other/mat2"`. A refusal is a text that says what
+//! about the call has no exact counterpart; the node is then carried as opaque with that reason.
 
 use fusewright_ir::{Op, TensorType, ValueId};
 use smallvec::SmallVec;
@@ -58,23 +59,24 @@ impl<'a> Call<'a> {
                 let most = signature.split_whitespace().count();
                 return Err(format!("{} positional arguments, expected at most {most}", args.len()));
             };
+            let plain = first_name(name);
             let operand = match (name.strip_prefix('*'), env.operand(arg)) {
                 (Some(_), list @ Operand::Items(_)) if after.is_empty() => list,
                 (Some(_), host @ Operand::Host(_, Known::Items(_))) if after.is_empty() => host,
                 (Some(_), _) => Operand::Items(Items::List(rest)),
                 (None, operand) => operand,
             };
-            call.arguments.push((name.trim_start_matches('*'), operand));
+            call.arguments.push((plain, operand));
             rest = if name.starts_with('*') { &[] } else { after };
         }
         for (keyword, arg) in kwargs {
-            let same = |name: &&str| {
-                let name = name.trim_start_matches('*');
-                name == keyword || ALIASES.iter().any(|alias| alias.0 == keyword && alias.1 == name)
-            };
+            let spelled = |name: &&str| name.trim_start_matches('*').split('/').any(|name| name == keyword);
+            let alias = ALIASES.iter().find(|alias| alias.0 == keyword).map(|alias| alias.1);
+            let named = signature.split_whitespace().find(spelled);
+            let named = named.or_else(|| signature.split_whitespace().find(|name| Some(first_name(name)) == alias));
             let operand = env.operand(arg);
-            match signature.split_whitespace().find(same) {
-                Some(name) => call.set(name.trim_start_matches('*'), operand)?,
+            match named {
+                Some(name) => call.set(first_name(name), operand)?,
                 // An argument that is not used, such as `out=None`.
                 None if operand.is_none() => {}
                 None => return Err(format!("the argument `{keyword}` is not known")),
@@ -90,6 +92,12 @@ impl<'a> Call<'a> {
         }
         self.arguments.push((name, operand));
         Ok(())
+    }
+
+    /// Puts a value in the place of an argument.
+    pub(super) fn replace(&mut self, name: &'static str, value: ValueId) {
+        self.arguments.retain(|argument| argument.0 != name);
+        self.arguments.push((name, Operand::Tensor(value)));
     }
 
     /// An argument, unless it is absent.
@@ -263,6 +271,12 @@ impl<'a> Call<'a> {
             Some(_) => Err(format!("the argument `{name}` has no counterpart")),
         }
     }
+}
+
+/// The name by which a builder asks for an argument of a signature.
+fn first_name(name: &'static str) -> &'static str {
+    let name = name.trim_start_matches('*');
+    name.split_once('/').map_or(name, |(first, _)| first)
 }
 
 /// A possibly negative axis as a position in a tensor of this rank; a scalar has one implicit axis.

@@ -1,9 +1,10 @@
 //! What functions and methods mean: one row each, in a table per family.
 //!
-//! A row has names, a signature and a builder. A bare name such as `softmax` is found for `torch.softmax`, the method
+//! A row has names, a signature and a builder; a call that is several ops has steps before the last one. A bare name such as `softmax` is found for `torch.softmax`, the method
 //! `softmax` and `torch.ops.aten.softmax.int`; where they differ in their arguments, a name with a prefix
 //! (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is preferred. Names of other libraries are written
-//! in full, and what only modules do in brackets. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
+//! in full, and what only modules do in brackets. Where overloads of an ATen packet differ in their arguments, the name
+//! ends in that of the overload. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
 
 mod attention;
 mod contraction;
@@ -21,9 +22,9 @@ mod view;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use fusewright_ir::Form;
+use fusewright_ir::{Form, Op};
 
-use super::arguments::{Built, Call};
+use super::arguments::{Built, Call, Inputs};
 
 /// A function that has a counterpart.
 #[derive(Debug)]
@@ -34,6 +35,40 @@ pub(super) struct Row {
     pub(super) signature: &'static str,
     /// Makes the op.
     pub(super) build: Builder,
+    /// Which results of the call the op gives.
+    pub(super) results: Results,
+    /// What has to be computed before the op.
+    pub(super) prepare: Option<Prepare>,
+}
+
+/// Which results of a call its op gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Results {
+    /// All of them.
+    All,
+    /// Those that come first; the others (statistics, positions, states of generators) are rarely read.
+    First,
+    /// The call gives only the last result of the op.
+    Last,
+}
+
+/// Says what is to be computed before the op of a call, one step at a time: the argument that the result of the step
+/// stands for from then on, and the step with its operands. `None` when nothing is left to do.
+pub(super) type Prepare = for<'c, 'a> fn(&'c Call<'a>) -> Result<Option<Step>, String>;
+
+/// An op before the last one of a call.
+pub(super) type Step = (&'static str, Op, Inputs);
+
+impl Row {
+    const fn with_results(mut self, results: Results) -> Self {
+        self.results = results;
+        self
+    }
+
+    const fn after(mut self, prepare: Prepare) -> Self {
+        self.prepare = Some(prepare);
+        self
+    }
 }
 
 /// Makes the op that a call stands for.
@@ -41,7 +76,7 @@ pub(super) type Builder = for<'c, 'a> fn(&'c Call<'a>) -> Built;
 
 /// A row of a table.
 const fn row(names: &'static str, signature: &'static str, build: Builder) -> Row {
-    Row { names, signature, build }
+    Row { names, signature, build, results: Results::All, prepare: None }
 }
 
 const TABLES: [&[Row]; 12] = [
@@ -76,6 +111,8 @@ pub(super) struct Target<'a> {
     space: Space,
     /// Its bare name; the whole target where the space is not one of PyTorch's.
     pub(super) name: &'a str,
+    /// The overload of an ATen operator; empty where there is none.
+    overload: &'a str,
 }
 
 /// Where a function is from.
@@ -105,24 +142,29 @@ impl<'a> Target<'a> {
     /// Reads a target as the document writes it.
     pub(super) fn of(form: Form, target: &'a str) -> Self {
         if form == Form::Method {
-            return Self { space: Space::Torch, name: target };
+            return Self { space: Space::Torch, name: target, overload: "" };
         }
         for (prefix, space) in SPACES {
             let Some(name) = target.strip_prefix(prefix) else { continue };
             // ATen operators end in the name of an overload; deeper name spaces are not PyTorch's own functions.
             return match name.split_once('.') {
-                None => Self { space, name },
-                Some((name, _)) if prefix.ends_with("aten.") => Self { space, name },
-                Some(_) => Self { space: Space::Other, name: target },
+                None => Self { space, name, overload: "" },
+                Some((name, overload)) if prefix.ends_with("aten.") => Self { space, name, overload },
+                Some(_) => break,
             };
         }
-        Self { space: Space::Other, name: target }
+        // Operators of other libraries end in the name of an overload too.
+        let packet = target.strip_prefix("torch.ops.").and_then(|_| target.rsplit_once('.'));
+        let (name, overload) = packet.filter(|(name, _)| name.split('.').count() == 4).unwrap_or((target, ""));
+        Self { space: Space::Other, name, overload }
     }
 
     /// The row that says what the target means.
     pub(super) fn row(self) -> Option<&'static Row> {
         let plain = || if self.writes_in_place() { self.find(self.name.trim_end_matches('_')) } else { None };
-        self.find(self.name).or_else(plain)
+        let overloaded = || named(&format!("{}.{}", self.name.trim_end_matches('_'), self.overload));
+        let overloaded = if self.space == Space::Torch && !self.overload.is_empty() { overloaded() } else { None };
+        overloaded.or_else(|| self.find(self.name)).or_else(plain)
     }
 
     fn find(self, name: &str) -> Option<&'static Row> {
@@ -164,23 +206,26 @@ mod tests {
                 assert!(seen.insert(name), "`{name}` has two rows");
             }
             let arguments: Vec<&str> = row.signature.split_whitespace().collect();
-            let unique: BTreeSet<&str> = arguments.iter().map(|name| name.trim_start_matches('*')).collect();
-            assert_eq!(unique.len(), arguments.len(), "`{}` repeats an argument", row.names);
+            let spellings = || arguments.iter().flat_map(|name| name.trim_start_matches('*').split('/'));
+            let unique: BTreeSet<&str> = spellings().collect();
+            assert_eq!(unique.len(), spellings().count(), "`{}` repeats an argument", row.names);
         }
     }
 
     #[test]
     fn targets_lose_their_name_space() {
         let cases = [
-            (Form::Function, "torch.nn.functional.gelu", Space::Functional, "gelu"),
-            (Form::Function, "torch.ops.aten.softmax.int", Space::Torch, "softmax"),
-            (Form::Function, "torch.linalg.norm", Space::Other, "torch.linalg.norm"),
-            (Form::Function, "operator.add", Space::Operator, "add"),
-            (Form::Function, "my.gelu", Space::Other, "my.gelu"),
-            (Form::Method, "gelu", Space::Torch, "gelu"),
+            (Form::Function, "torch.nn.functional.gelu", Space::Functional, "gelu", ""),
+            (Form::Function, "torch.ops.aten.softmax.int", Space::Torch, "softmax", "int"),
+            (Form::Function, "torch.ops.my.gelu.default", Space::Other, "torch.ops.my.gelu", "default"),
+            (Form::Function, "torch.ops.my.gelu", Space::Other, "torch.ops.my.gelu", ""),
+            (Form::Function, "torch.linalg.norm", Space::Other, "torch.linalg.norm", ""),
+            (Form::Function, "operator.add", Space::Operator, "add", ""),
+            (Form::Function, "my.gelu", Space::Other, "my.gelu", ""),
+            (Form::Method, "gelu", Space::Torch, "gelu", ""),
         ];
-        for (form, target, space, name) in cases {
-            assert_eq!(Target::of(form, target), Target { space, name });
+        for (form, target, space, name, overload) in cases {
+            assert_eq!(Target::of(form, target), Target { space, name, overload });
         }
     }
 
