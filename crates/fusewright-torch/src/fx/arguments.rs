@@ -68,12 +68,12 @@ impl<'a> Call<'a> {
             rest = if name.starts_with('*') { &[] } else { after };
         }
         for (keyword, arg) in kwargs {
-            let same = |name: &&str| {
-                let name = name.trim_start_matches('*');
-                name == keyword || ALIASES.iter().any(|alias| alias.0 == keyword && alias.1 == name)
-            };
+            let exact = |name: &&str| name.trim_start_matches('*') == keyword;
+            let alias =
+                |name: &&str| ALIASES.iter().any(|row| row.0 == keyword && row.1 == name.trim_start_matches('*'));
             let operand = env.operand(arg);
-            match signature.split_whitespace().find(same) {
+            let mut names = signature.split_whitespace();
+            match names.clone().find(exact).or_else(|| names.find(alias)) {
                 Some(name) => call.set(name.trim_start_matches('*'), operand)?,
                 // An argument that is not used, such as `out=None`.
                 None if operand.is_none() => {}
