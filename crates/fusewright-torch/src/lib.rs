@@ -1,4 +1,4 @@
-//! Readers of what PyTorch writes: the FX JSON form.
+//! Readers of what PyTorch writes: the FX JSON form and archives of `torch.export`.
 
 // A file is hostile until proven otherwise: nothing here may panic on what it says.
 #![cfg_attr(
@@ -14,3 +14,4 @@
 )]
 
 pub mod fx;
+pub mod pt2;

@@ -71,11 +71,10 @@ impl<'a> Call<'a> {
         }
         for (keyword, arg) in kwargs {
             let spelled = |name: &&str| name.trim_start_matches('*').split('/').any(|name| name == keyword);
-            let alias = ALIASES.iter().find(|alias| alias.0 == keyword).map(|alias| alias.1);
-            let named = signature.split_whitespace().find(spelled);
-            let named = named.or_else(|| signature.split_whitespace().find(|name| Some(first_name(name)) == alias));
+            let alias = |name: &&str| ALIASES.iter().any(|row| row.0 == keyword && row.1 == first_name(name));
             let operand = env.operand(arg);
-            match named {
+            let mut names = signature.split_whitespace();
+            match names.clone().find(spelled).or_else(|| names.find(alias)) {
                 Some(name) => call.set(first_name(name), operand)?,
                 // An argument that is not used, such as `out=None`.
                 None if operand.is_none() => {}

@@ -40,7 +40,7 @@ impl Reader<'_> {
 
     fn word(&mut self) -> String {
         let mut word = String::new();
-        while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || *c == '_') {
+        while let Some(c) = self.rest.next_if(|c| c.is_alphanumeric() || matches!(c, '_' | '.')) {
             word.push(c);
         }
         word

@@ -38,10 +38,10 @@ mod modules;
 mod mutation;
 mod names;
 mod parameters;
-mod read;
+pub(crate) mod read;
 mod recorded;
 mod references;
-mod schema;
+pub(crate) mod schema;
 mod symbols;
 mod values;
 

@@ -24,7 +24,7 @@ use super::values::{Env, Held, Known, Operand};
 const LIMIT: usize = 1 << 26;
 
 /// Builds the graph of a document.
-pub(super) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, FxError> {
+pub(crate) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, FxError> {
     let references = References::check(document)?;
     let sizes = Sizes::bind(&document.symbols, bindings)?;
     let mut graph = Graph::new(document.name.as_str());

@@ -8,10 +8,19 @@ use std::collections::HashMap;
 use super::FxError;
 use super::schema::{Arg, Document, NodeEntry, Opcode};
 
+/// What a name means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Maker {
+    /// The position of the node.
+    pub(super) position: usize,
+    /// Which member of its result; `None` for the whole.
+    pub(super) member: Option<usize>,
+}
+
 /// Nodes by name, and where each is read last.
 #[derive(Debug)]
 pub(super) struct References<'a> {
-    index: HashMap<&'a str, usize>,
+    index: HashMap<&'a str, Maker>,
     last_use: Vec<usize>,
 }
 
@@ -25,8 +34,12 @@ impl<'a> References<'a> {
         let mut index = HashMap::with_capacity(nodes.len());
         let mut output: Option<&NodeEntry> = None;
         for (position, node) in nodes.iter().enumerate() {
-            if index.insert(node.name.as_str(), position).is_some() {
-                return Err(FxError::DuplicateNode { name: node.name.clone() });
+            let members = node.results.iter().enumerate().filter(|(_, name)| !name.is_empty());
+            let members = members.map(|(member, name)| (name, Some(member)));
+            for (name, member) in std::iter::once((&node.name, None)).chain(members) {
+                if index.insert(name.as_str(), Maker { position, member }).is_some() {
+                    return Err(FxError::DuplicateNode { name: name.clone() });
+                }
             }
             if node.op == Opcode::Output
                 && let Some(first) = output.replace(node)
@@ -44,8 +57,8 @@ impl<'a> References<'a> {
         Ok(references)
     }
 
-    /// The position of the node with this name.
-    pub(super) fn position(&self, name: &str) -> Option<usize> {
+    /// What this name means.
+    pub(super) fn maker(&self, name: &str) -> Option<Maker> {
         self.index.get(name).copied()
     }
 
@@ -57,7 +70,7 @@ impl<'a> References<'a> {
     fn check_node(&mut self, nodes: &[NodeEntry], user: usize, node: &NodeEntry) -> Result<(), FxError> {
         let (index, last_use) = (&self.index, &mut self.last_use);
         each_argument(node, &mut |name| {
-            let Some(&made) = index.get(name) else {
+            let Some(&Maker { position: made, .. }) = index.get(name) else {
                 return Err(FxError::UnknownReference { node: node.name.clone(), reference: name.to_owned() });
             };
             let names = || (node.name.clone(), name.to_owned());
@@ -82,7 +95,7 @@ impl<'a> References<'a> {
 }
 
 /// Whether `from` is `to` or depends on it, directly or not.
-fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, usize>, from: usize, to: usize) -> bool {
+fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, Maker>, from: usize, to: usize) -> bool {
     let mut seen = vec![false; nodes.len()];
     let mut pending = vec![from];
     while let Some(position) = pending.pop() {
@@ -92,7 +105,7 @@ fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, usize>, from: usize, to: u
         let (Some(node), Some(seen)) = (nodes.get(position), seen.get_mut(position)) else { continue };
         if !std::mem::replace(seen, true) {
             let _ = each_argument(node, &mut |name| {
-                pending.extend(index.get(name));
+                pending.extend(index.get(name).map(|maker| maker.position));
                 Ok(())
             });
         }

@@ -7,37 +7,37 @@ use std::collections::{BTreeMap, HashMap};
 /// The top level.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
-pub(super) struct Document {
+pub(crate) struct Document {
     #[serde(default)]
-    pub(super) name: String,
+    pub(crate) name: String,
     #[serde(default)]
-    pub(super) training: bool,
+    pub(crate) training: bool,
     #[serde(default)]
-    pub(super) symbols: BTreeMap<String, SymbolEntry>,
+    pub(crate) symbols: BTreeMap<String, SymbolEntry>,
     #[serde(default)]
-    pub(super) nodes: Vec<NodeEntry>,
+    pub(crate) nodes: Vec<NodeEntry>,
     #[serde(default)]
-    pub(super) modules: HashMap<String, ModuleEntry>,
+    pub(crate) modules: HashMap<String, ModuleEntry>,
     #[serde(default)]
-    pub(super) params: Vec<TensorEntry>,
+    pub(crate) params: Vec<TensorEntry>,
 }
 
 /// The range of a dynamic size, and its value in the example inputs.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(expecting = "an object")]
-pub(super) struct SymbolEntry {
+pub(crate) struct SymbolEntry {
     #[serde(default)]
-    pub(super) min: Option<i64>,
+    pub(crate) min: Option<i64>,
     #[serde(default)]
-    pub(super) max: Option<i64>,
+    pub(crate) max: Option<i64>,
     #[serde(default)]
-    pub(super) hint: Option<i64>,
+    pub(crate) hint: Option<i64>,
 }
 
 /// What kind of node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Opcode {
+pub(crate) enum Opcode {
     Placeholder,
     GetAttr,
     CallFunction,
@@ -49,64 +49,68 @@ pub(super) enum Opcode {
 /// A node.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
-pub(super) struct NodeEntry {
-    pub(super) name: String,
-    pub(super) op: Opcode,
+pub(crate) struct NodeEntry {
+    pub(crate) name: String,
+    pub(crate) op: Opcode,
     #[serde(default)]
-    pub(super) target: String,
+    pub(crate) target: String,
     #[serde(default)]
-    pub(super) args: Vec<Arg>,
+    pub(crate) args: Vec<Arg>,
     #[serde(default)]
-    pub(super) kwargs: Pairs,
+    pub(crate) kwargs: Pairs,
     #[serde(default)]
-    pub(super) out: Option<Val>,
+    pub(crate) out: Option<Val>,
     #[serde(default)]
-    pub(super) scope: String,
+    pub(crate) scope: String,
+    /// Names of its own for the members of a result that is a list; an empty one is no name. The JSON form has none,
+    /// there members are taken out by further nodes.
+    #[serde(skip)]
+    pub(crate) results: Vec<String>,
 }
 
 /// A leaf module.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
-pub(super) struct ModuleEntry {
-    pub(super) class: String,
+pub(crate) struct ModuleEntry {
+    pub(crate) class: String,
     #[serde(default)]
-    pub(super) attrs: HashMap<String, Arg>,
+    pub(crate) attrs: HashMap<String, Arg>,
     #[serde(default)]
-    pub(super) params: BTreeMap<String, TensorEntry>,
+    pub(crate) params: BTreeMap<String, TensorEntry>,
 }
 
 /// A parameter, buffer or constant of the model.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
-pub(super) struct TensorEntry {
-    pub(super) name: String,
-    pub(super) shape: Vec<Size>,
-    pub(super) dtype: String,
+pub(crate) struct TensorEntry {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<Size>,
+    pub(crate) dtype: String,
     #[serde(default)]
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     #[serde(default)]
-    pub(super) alias_of: Option<String>,
+    pub(crate) alias_of: Option<String>,
 }
 
 /// Trained or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     #[default]
     Parameter,
     Buffer,
 }
 
 /// One extent of a shape.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Size {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Size {
     Number(i128),
     Symbol(String),
 }
 
 /// A plain value.
-#[derive(Debug, PartialEq)]
-pub(super) enum Scalar {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
     None,
     Bool(bool),
     Int(i64),
@@ -115,8 +119,8 @@ pub(super) enum Scalar {
 }
 
 /// An argument of a call.
-#[derive(Debug, PartialEq)]
-pub(super) enum Arg {
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arg {
     Scalar(Scalar),
     Ref(String),
     List(Vec<Arg>),
@@ -130,12 +134,12 @@ pub(super) enum Arg {
 }
 
 /// Named arguments in the order of the document.
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Pairs(pub(super) Vec<(String, Arg)>);
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Pairs(pub(crate) Vec<(String, Arg)>);
 
 /// What a node produces.
 #[derive(Debug, PartialEq)]
-pub(super) enum Val {
+pub(crate) enum Val {
     Tensor { shape: Vec<Size>, dtype: String },
     Items(Vec<Val>),
     Const(Scalar),

@@ -15,7 +15,7 @@ use super::FxError;
 const MAX_AXES: usize = 64;
 
 /// Every element type of the format with its counterpart.
-const DTYPES: [(&str, DType); 14] = [
+const DTYPES: [(&str, DType); 17] = [
     ("float64", DType::F64),
     ("float32", DType::F32),
     ("float16", DType::F16),
@@ -28,6 +28,9 @@ const DTYPES: [(&str, DType); 14] = [
     ("int32", DType::I32),
     ("int16", DType::I16),
     ("int8", DType::I8),
+    ("uint64", DType::U64),
+    ("uint32", DType::U32),
+    ("uint16", DType::U16),
     ("uint8", DType::U8),
     ("bool", DType::Bool),
 ];
@@ -159,5 +162,5 @@ fn in_range(symbol: &str, size: u64, entry: &SymbolEntry) -> Result<i64, FxError
 fn is_free(symbol: &str) -> bool {
     let mut letters = symbol.chars();
     letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+        && letters.all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'))
 }
