@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use fusewright_ir::ops::{Binary, Contraction, Copy, Gather, Normalization, Pointwise, Unary, View};
+use fusewright_ir::ops::{
+    Binary, Contraction, Copy, Gather, Normalization, Pointwise, ReduceKind, Reduction, Unary, View,
+};
 use fusewright_ir::{DType, Form, Graph, Op, Origin, Shape, Source, Type, ValueId};
 
 use crate::{HfError, Phase};
@@ -161,12 +163,24 @@ impl Builder {
         })
     }
 
-    /// `x · weightᵀ` as the module `name` with a weight that is there already.
-    pub(crate) fn tied_linear(&mut self, name: &str, x: ValueId, weight: ValueId) -> Result<ValueId, HfError> {
-        self.within(name, |b| b.node("linear", Op::Contraction(Contraction::Linear), &[x, weight]))
+    /// The same with a weight that is there already.
+    pub(crate) fn tied_linear(
+        &mut self,
+        name: &str,
+        x: ValueId,
+        weight: ValueId,
+        bias: bool,
+    ) -> Result<ValueId, HfError> {
+        self.within(name, |b| {
+            let mut inputs = vec![x, weight];
+            if bias {
+                inputs.push(b.parameter("bias", &[b.extent(weight, 0)])?);
+            }
+            b.node("linear", Op::Contraction(Contraction::Linear), &inputs)
+        })
     }
 
-    /// The same with a weight that is stored the other way round, `[in, out]`, on rows of tokens.
+    /// A linear whose weight is stored the other way round, `[in, out]`, on rows of tokens.
     pub(crate) fn conv1d(&mut self, name: &str, x: ValueId, out: u64) -> Result<ValueId, HfError> {
         self.within(name, |b| {
             let (mut shape, width) = (b.shape(x), b.width(x));
@@ -265,6 +279,28 @@ impl Builder {
         let small = self.with_scalar(Binary::Div, x, cap)?;
         let squashed = self.unary(Unary::Tanh, small)?;
         self.with_scalar(Binary::Mul, squashed, cap)
+    }
+
+    /// Sum over the last axis, which stays.
+    pub(crate) fn row_sum(&mut self, x: ValueId) -> Result<ValueId, HfError> {
+        let op = Reduction::Reduce { kind: ReduceKind::Sum, axes: vec![-1], keep: true };
+        self.node("sum", Op::Reduction(op), &[x])
+    }
+
+    /// The `k` largest elements of the last axis, and where they are.
+    pub(crate) fn topk(&mut self, x: ValueId, k: u64) -> Result<[ValueId; 2], HfError> {
+        let found = self.nodes("topk", Op::Reduction(Reduction::TopK { k, axis: -1 }), &[x])?;
+        found.try_into().map_err(|_| HfError::Shape { place: self.full("topk"), problem: "lost a result".to_owned() })
+    }
+
+    /// Rows of x picked by `indices [n]`.
+    pub(crate) fn rows(&mut self, x: ValueId, indices: ValueId) -> Result<ValueId, HfError> {
+        self.node("index_select", Op::Gather(Gather::IndexSelect { axis: 0 }), &[x, indices])
+    }
+
+    /// A tensor of one value.
+    pub(crate) fn full_of(&mut self, value: f64, dtype: DType, shape: &[u64]) -> Result<ValueId, HfError> {
+        self.node("full", Copy::Full { shape: shape.to_vec(), dtype, value }, &[])
     }
 
     /// Values of at least `min` and at most `max`.

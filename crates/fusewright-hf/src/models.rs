@@ -83,7 +83,34 @@ const fn decoder(model_type: &'static str, build: Build) -> Model {
     Model { model_type, build, heads: DECODER }
 }
 
-const MODELS: &[Model] = &[decoder("llama", decoder::llama)];
+const MODELS: &[Model] = &[
+    decoder("cohere", decoder::cohere),
+    decoder("deepseek_v2", decoder::deepseek_v2),
+    decoder("deepseek_v3", decoder::deepseek_v3),
+    decoder("gemma", decoder::gemma),
+    decoder("gemma2", decoder::gemma2),
+    decoder("gemma3", decoder::gemma3),
+    decoder("gemma3_text", decoder::gemma3_text),
+    decoder("glm", decoder::glm),
+    decoder("glm4", decoder::glm4),
+    decoder("gpt_oss", decoder::gpt_oss),
+    decoder("granite", decoder::granite),
+    decoder("llama", decoder::llama),
+    decoder("mistral", decoder::mistral),
+    decoder("mixtral", decoder::mixtral),
+    decoder("olmo", decoder::olmo),
+    decoder("olmo2", decoder::olmo2),
+    decoder("olmoe", decoder::olmoe),
+    decoder("phi", decoder::phi),
+    decoder("phi3", decoder::phi3),
+    decoder("qwen2", decoder::qwen2),
+    decoder("qwen2_moe", decoder::qwen2_moe),
+    decoder("qwen3", decoder::qwen3),
+    decoder("qwen3_moe", decoder::qwen3_moe),
+    decoder("smollm3", decoder::smollm3),
+    decoder("stablelm", decoder::stablelm),
+    decoder("starcoder2", decoder::starcoder2),
+];
 
 /// Every model type that can be read.
 pub fn model_types() -> impl Iterator<Item = &'static str> {

@@ -29,13 +29,21 @@ pub(crate) struct Rope {
     pub(crate) interleaved: bool,
     /// Factor on cosines and sines.
     pub(crate) factor: f64,
+    /// Name of the tensor of frequencies.
+    pub(crate) frequencies: &'static str,
 }
 
 impl Rope {
     /// Reads either spelling: `rope_parameters`, or `rope_scaling` beside plain keys. `fraction` of the head is turned
     /// when the configuration does not say.
     pub(crate) fn of(config: &Config<'_>, head: u64, fraction: f64) -> Result<Self, HfError> {
+        Self::of_layers(config, "", head, fraction)
+    }
+
+    /// The same for layers of one type, where `rope_parameters` are told apart by type.
+    pub(crate) fn of_layers(config: &Config<'_>, layer_type: &str, head: u64, fraction: f64) -> Result<Self, HfError> {
         let given = parameters(config)?;
+        let given = given.map(|given| given.get(layer_type).and_then(Value::as_object).unwrap_or(given));
         let stated = given.and_then(|given| given.get("partial_rotary_factor")).and_then(Value::as_f64);
         let plain = match config.optional_float("partial_rotary_factor")? {
             Some(fraction) => Some(fraction),
@@ -48,7 +56,8 @@ impl Rope {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and the head width")]
         let width = (head as f64 * fraction) as u64;
         // The tables hold one entry for each pair, an odd last element included.
-        Ok(Self { width: width.next_multiple_of(2).min(head), interleaved: false, factor: factor(config, given) })
+        let width = width.next_multiple_of(2).min(head);
+        Ok(Self { width, interleaved: false, factor: factor(config, given), frequencies: "inv_freq" })
     }
 }
 
@@ -122,7 +131,7 @@ impl Builder {
         self.within(name, |b| {
             let Tokens { batch, new, context } = tokens;
             let pairs = rope.width / 2;
-            let frequencies = b.buffer("inv_freq", b.dtype, &[pairs])?;
+            let frequencies = b.buffer(rope.frequencies, b.dtype, &[pairs])?;
             let column = b.reshape(frequencies, &[1, pairs, 1])?;
             let column = b.expand(column, &[batch, pairs, 1])?;
             let start = i64::try_from(context).unwrap_or(i64::MAX);

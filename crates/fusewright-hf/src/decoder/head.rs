@@ -55,9 +55,8 @@ pub(crate) fn finish(
 ) -> Result<(), HfError> {
     let result = match request.head {
         Head::CausalLm => {
-            let tied = config.flag("tie_word_embeddings")?;
-            let logits = if tied && !lm_head.bias {
-                b.tied_linear(lm_head.name, x, table)?
+            let logits = if config.flag("tie_word_embeddings")? {
+                b.tied_linear(lm_head.name, x, table, lm_head.bias)?
             } else {
                 b.linear(lm_head.name, x, config.size("vocab_size")?, lm_head.bias)?
             };

@@ -3,7 +3,7 @@
 use fusewright_ir::ValueId;
 use fusewright_ir::ops::Normalization;
 
-use super::{Block, Layer, Mlp, Projection, QkNorm, Stack};
+use super::{Activation, Block, Layer, Mlp, Projection, QkNorm, Stack};
 use crate::HfError;
 use crate::attention::{Core, Tokens};
 use crate::builder::Builder;
@@ -22,8 +22,18 @@ impl Stack {
         rope: Option<Tables>,
         x: ValueId,
     ) -> Result<ValueId, HfError> {
-        let attend = |b: &mut Builder, x| b.within("self_attn", |b| self.attention(b, tokens, index, layer, rope, x));
-        let feed = |b: &mut Builder, x| b.within("mlp", |b| self.mlp(b, config, x));
+        let attend = |b: &mut Builder, x| {
+            b.within("self_attn", |b| match &self.latent {
+                Some(latent) => latent.attention(b, self, tokens, index, rope, x),
+                None => self.attention(b, tokens, index, layer, rope, x),
+            })
+        };
+        let feed = |b: &mut Builder, x| {
+            b.within("mlp", |b| match &self.moe {
+                Some(moe) if layer.sparse => moe.build(b, config, self.activation, x),
+                _ => self.mlp(b, config, x),
+            })
+        };
         let join = |b: &mut Builder, residual, x| {
             let x = b.scaled(x, self.residual_factor)?;
             b.add(residual, x)
@@ -87,8 +97,15 @@ impl Stack {
             k = b.rotated(k, tables)?;
         }
         let kv = b.cached(index, tokens, layer.window, k, v)?;
-        let core =
-            Core { causal: true, window: layer.window, scale: self.scale, softcap: self.softcap, ..Core::default() };
+        let sinks = if self.sinks { Some(b.parameter("sinks", &[self.heads])?) } else { None };
+        let core = Core {
+            causal: self.causal,
+            window: layer.window.filter(|_| self.causal),
+            scale: self.scale,
+            softcap: self.softcap,
+            sinks,
+            ..Core::default()
+        };
         let attended = b.attend(q, kv, &core)?;
         let merged = b.merged(attended)?;
         b.linear(self.out, merged, self.hidden, self.out_bias)
@@ -125,13 +142,13 @@ impl Stack {
             Mlp::FusedGated => {
                 let both = b.linear("gate_up_proj", x, 2 * self.inner, false)?;
                 let [gate, up] = b.split(both, [self.inner, self.inner])?;
-                let gate = b.activation(config, self.activation, gate)?;
+                let gate = self.activation.apply(b, config, gate)?;
                 let product = b.mul(up, gate)?;
                 b.linear("down_proj", product, self.hidden, false)
             }
             Mlp::Plain { names: [first, second], bias } => {
                 let inner = b.linear(first, x, self.inner, bias)?;
-                let inner = b.activation(config, self.activation, inner)?;
+                let inner = self.activation.apply(b, config, inner)?;
                 b.linear(second, inner, self.hidden, bias)
             }
         }
@@ -142,13 +159,13 @@ impl Stack {
 pub(super) fn gated(
     b: &mut Builder,
     config: &Config<'_>,
-    activation: &str,
+    activation: Activation,
     x: ValueId,
     inner: u64,
     bias: bool,
 ) -> Result<ValueId, HfError> {
     let gate = b.linear("gate_proj", x, inner, bias)?;
-    let gate = b.activation(config, activation, gate)?;
+    let gate = activation.apply(b, config, gate)?;
     let up = b.linear("up_proj", x, inner, bias)?;
     let product = b.mul(gate, up)?;
     b.linear("down_proj", product, b.width(x), bias)

@@ -4,7 +4,9 @@
 
 mod families;
 mod head;
+mod latent;
 mod layer;
+mod moe;
 
 pub(crate) use families::*;
 pub(crate) use head::{LmHead, finish, tokens};
@@ -15,7 +17,10 @@ use crate::builder::{Builder, Norm};
 use crate::config::Config;
 use crate::models::Request;
 use crate::rope::{Rope, Tables};
+use fusewright_ir::ops::Unary;
 use fusewright_ir::{DType, ValueId};
+use latent::Latent;
+use moe::Moe;
 
 /// Where the norms of a layer stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +68,24 @@ pub(crate) enum Mlp {
     Plain { names: [&'static str; 2], bias: bool },
 }
 
+/// The function inside the MLP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Activation {
+    /// The one that a key of the configuration names.
+    Key(&'static str),
+    /// This one.
+    Fixed(Unary),
+}
+
+impl Activation {
+    pub(crate) fn apply(self, b: &mut Builder, config: &Config<'_>, x: ValueId) -> Result<ValueId, HfError> {
+        match self {
+            Activation::Key(key) => b.activation(config, key, x),
+            Activation::Fixed(kind) => b.unary(kind, x),
+        }
+    }
+}
+
 /// A stack of layers, embedding and head included.
 #[derive(Clone, Debug)]
 pub(crate) struct Stack {
@@ -82,7 +105,7 @@ pub(crate) struct Stack {
     /// Queries, keys and values are kept below this.
     pub(crate) clip: Option<f64>,
     pub(crate) mlp: Mlp,
-    pub(crate) activation: &'static str,
+    pub(crate) activation: Activation,
     pub(crate) scale: Option<f64>,
     pub(crate) softcap: Option<f64>,
     pub(crate) embedding_factor: f64,
@@ -90,6 +113,14 @@ pub(crate) struct Stack {
     pub(crate) logits_factor: f64,
     pub(crate) logits_cap: Option<f64>,
     pub(crate) head_bias: bool,
+    /// Each head has one more score, without a value.
+    pub(crate) sinks: bool,
+    /// A token sees those before it only.
+    pub(crate) causal: bool,
+    /// Compressed attention instead of the plain one.
+    pub(crate) latent: Option<Latent>,
+    /// The experts of layers that have them.
+    pub(crate) moe: Option<Moe>,
     /// The tables that layers choose from.
     pub(crate) ropes: Vec<Rope>,
     /// What differs from layer to layer.
@@ -99,6 +130,8 @@ pub(crate) struct Stack {
 /// What may differ from layer to layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Layer {
+    /// Experts instead of the dense MLP.
+    pub(crate) sparse: bool,
     /// How many tokens up to itself a token sees.
     pub(crate) window: Option<u64>,
     /// Which table turns queries and keys.
@@ -141,7 +174,7 @@ impl Stack {
             qk_norm: None,
             clip: None,
             mlp: Mlp::Gated { bias: config.flag("mlp_bias")? },
-            activation: "hidden_act",
+            activation: Activation::Key("hidden_act"),
             scale: None,
             softcap: None,
             embedding_factor: 1.0,
@@ -149,8 +182,12 @@ impl Stack {
             logits_factor: 1.0,
             logits_cap: None,
             head_bias: false,
+            sinks: false,
+            causal: true,
+            latent: None,
+            moe: None,
             ropes: vec![Rope::of(config, head_dim, 1.0)?],
-            per_layer: (0..layers).map(|_| Layer { window: None, rope: Some(0) }).collect(),
+            per_layer: (0..layers).map(|_| Layer { rope: Some(0), ..Layer::default() }).collect(),
         })
     }
 
