@@ -25,6 +25,7 @@ mod config;
 mod decoder;
 mod defaults;
 mod error;
+mod gpt;
 mod models;
 mod read;
 mod rope;

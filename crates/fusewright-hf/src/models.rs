@@ -4,6 +4,7 @@ use crate::HfError;
 use crate::builder::Builder;
 use crate::config::Config;
 use crate::decoder;
+use crate::gpt;
 use crate::sizes::{self, Dim, Options};
 
 /// What stands on top of the stack of layers.
@@ -84,16 +85,23 @@ const fn decoder(model_type: &'static str, build: Build) -> Model {
 }
 
 const MODELS: &[Model] = &[
+    decoder("bloom", gpt::bloom),
     decoder("cohere", decoder::cohere),
     decoder("deepseek_v2", decoder::deepseek_v2),
     decoder("deepseek_v3", decoder::deepseek_v3),
+    decoder("falcon", gpt::falcon),
     decoder("gemma", decoder::gemma),
     decoder("gemma2", decoder::gemma2),
     decoder("gemma3", decoder::gemma3),
     decoder("gemma3_text", decoder::gemma3_text),
     decoder("glm", decoder::glm),
     decoder("glm4", decoder::glm4),
+    decoder("gpt2", gpt::gpt2),
+    decoder("gpt_bigcode", gpt::gpt_bigcode),
+    decoder("gpt_neo", gpt::gpt_neo),
+    decoder("gpt_neox", gpt::gpt_neox),
     decoder("gpt_oss", decoder::gpt_oss),
+    decoder("gptj", gpt::gptj),
     decoder("granite", decoder::granite),
     decoder("llama", decoder::llama),
     decoder("mistral", decoder::mistral),
@@ -101,6 +109,7 @@ const MODELS: &[Model] = &[
     decoder("olmo", decoder::olmo),
     decoder("olmo2", decoder::olmo2),
     decoder("olmoe", decoder::olmoe),
+    decoder("opt", gpt::opt),
     decoder("phi", decoder::phi),
     decoder("phi3", decoder::phi3),
     decoder("qwen2", decoder::qwen2),

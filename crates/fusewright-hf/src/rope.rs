@@ -1,6 +1,6 @@
 //! Rotary position embedding: tables of cosines and sines, made once a model and applied to queries and keys.
 
-use fusewright_ir::ops::{Copy, Pointwise, Unary};
+use fusewright_ir::ops::{Copy, Gather, Pointwise, Unary};
 use fusewright_ir::{Op, ValueId};
 use serde_json::{Map, Value};
 
@@ -145,6 +145,19 @@ impl Builder {
             let (cos, sin) = (b.scaled(cos, rope.factor)?, b.scaled(sin, rope.factor)?);
             Ok(Tables { cos, sin, width: rope.width, interleaved: rope.interleaved })
         })
+    }
+
+    /// Tables of pairs of neighbours, picked by position from one of `rows` that the model holds: sines, then cosines.
+    pub(crate) fn looked_up_tables(&mut self, tokens: Tokens, rows: u64, width: u64) -> Result<Tables, HfError> {
+        let Tokens { batch, new, context } = tokens;
+        let table = self.buffer("embed_positions", self.dtype, &[rows, width])?;
+        let positions = self.positions(context, new)?;
+        let positions = self.reshape(positions, &[1, new])?;
+        let positions = self.expand(positions, &[batch, new])?;
+        let both = self.node("embedding", Op::Gather(Gather::Embedding), &[positions, table])?;
+        let both = self.reshape(both, &[batch, 1, new, width])?;
+        let [sin, cos] = self.split(both, [width / 2, width - width / 2])?;
+        Ok(Tables { cos, sin, width, interleaved: true })
     }
 
     /// Turns heads `[batch, heads, tokens, width]` by their positions.

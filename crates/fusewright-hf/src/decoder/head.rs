@@ -31,6 +31,8 @@ pub(crate) struct LmHead {
     pub(crate) name: &'static str,
     /// It has a bias.
     pub(crate) bias: bool,
+    /// Name of the module that gives each token a class.
+    pub(crate) classifier: &'static str,
     /// Factor on the logits.
     pub(crate) factor: f64,
     /// Logits are squashed to this.
@@ -39,7 +41,14 @@ pub(crate) struct LmHead {
 
 impl Default for LmHead {
     fn default() -> Self {
-        Self { name: "lm_head", bias: false, factor: 1.0, cap: None }
+        Self { classifier: "score", ..Self::with_classifier() }
+    }
+}
+
+impl LmHead {
+    /// The head of families whose token classes come from a module named so.
+    pub(crate) const fn with_classifier() -> Self {
+        Self { name: "lm_head", bias: false, classifier: "classifier", factor: 1.0, cap: None }
     }
 }
 
@@ -70,7 +79,7 @@ pub(crate) fn finish(
             let scores = b.linear("score", x, config.labels()?, false)?;
             b.select(scores, 1, b.extent(x, 1).saturating_sub(1))?
         }
-        Head::TokenClassification => b.linear("score", x, config.labels()?, true)?,
+        Head::TokenClassification => b.linear(lm_head.classifier, x, config.labels()?, true)?,
         Head::QuestionAnswering => b.linear("qa_outputs", x, 2, true)?,
         _ => x,
     };

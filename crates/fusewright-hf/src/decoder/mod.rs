@@ -15,7 +15,7 @@ use crate::HfError;
 use crate::attention::Tokens;
 use crate::builder::{Builder, Norm};
 use crate::config::Config;
-use crate::models::Request;
+use crate::models::{Head, Request};
 use crate::rope::{Rope, Tables};
 use fusewright_ir::ops::Unary;
 use fusewright_ir::{DType, ValueId};
@@ -195,7 +195,8 @@ impl Stack {
     pub(crate) fn build(&self, b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<(), HfError> {
         let tokens = tokens(b, request)?;
         let ids = b.input("input_ids", DType::I64, &[tokens.batch, tokens.new])?;
-        let (x, table) = b.within("model", |b| {
+        let module = if request.head == Head::None { "" } else { "model" };
+        let (x, table) = b.within(module, |b| {
             let (x, table) = b.embedding("embed_tokens", ids, config.size("vocab_size")?, self.hidden)?;
             let x = b.scaled(x, self.embedding_factor)?;
             let tables = self.tables(b, tokens)?;
