@@ -1,0 +1,186 @@
+//! Which model types are known, what builds them, and which heads they have.
+
+use crate::HfError;
+use crate::builder::Builder;
+use crate::config::Config;
+use crate::decoder;
+use crate::gpt;
+use crate::sizes::{self, Dim, Options};
+
+/// What stands on top of the stack of layers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Head {
+    /// Nothing: the last hidden states are the result.
+    None,
+    /// Logits of the next token, at every position.
+    CausalLm,
+    /// Logits of hidden tokens, at every position.
+    MaskedLm,
+    /// Logits of a decoder that reads an encoder's result.
+    ConditionalGeneration,
+    /// One class for the whole input.
+    SequenceClassification,
+    /// A class for each token.
+    TokenClassification,
+    /// Where an answer starts and ends.
+    QuestionAnswering,
+    /// One class for an image.
+    ImageClassification,
+}
+
+/// Endings of class names and the heads they mean.
+const ENDINGS: [(&str, Head); 13] = [
+    ("ForCausalLM", Head::CausalLm),
+    ("LMHeadModel", Head::CausalLm),
+    ("DoubleHeadsModel", Head::CausalLm),
+    ("ForMaskedLM", Head::MaskedLm),
+    ("ForPreTraining", Head::MaskedLm),
+    ("ForConditionalGeneration", Head::ConditionalGeneration),
+    ("MTModel", Head::ConditionalGeneration),
+    ("ForSequenceClassification", Head::SequenceClassification),
+    ("ForTokenClassification", Head::TokenClassification),
+    ("ForQuestionAnswering", Head::QuestionAnswering),
+    ("ForImageClassification", Head::ImageClassification),
+    ("TextModel", Head::None),
+    ("Model", Head::None),
+];
+
+/// What a family's builder is asked for.
+pub(crate) struct Request<'o> {
+    pub(crate) options: &'o Options,
+    pub(crate) head: Head,
+}
+
+impl Request<'_> {
+    /// The sizes of the dims that a model has, recorded in the graph; a binding for any other dim is an error.
+    pub(crate) fn dims<const N: usize>(&self, b: &mut Builder, dims: [Dim; N]) -> Result<[u64; N], HfError> {
+        let resolved = sizes::resolve(&self.options.bindings, &dims)?;
+        for &(name, size) in &resolved {
+            b.graph.bind_dim(name, size);
+        }
+        let mut found = [1; N];
+        for (slot, (_, size)) in found.iter_mut().zip(resolved) {
+            *slot = size;
+        }
+        Ok(found)
+    }
+}
+
+/// A family's builder.
+type Build = fn(&mut Builder, &Config<'_>, &Request<'_>) -> Result<(), HfError>;
+
+/// A known model type.
+pub(crate) struct Model {
+    pub(crate) model_type: &'static str,
+    pub(crate) build: Build,
+    /// The heads it has; the first one is taken when the configuration names none.
+    heads: &'static [Head],
+}
+
+const DECODER: &[Head] =
+    &[Head::CausalLm, Head::None, Head::SequenceClassification, Head::TokenClassification, Head::QuestionAnswering];
+
+const fn decoder(model_type: &'static str, build: Build) -> Model {
+    Model { model_type, build, heads: DECODER }
+}
+
+const MODELS: &[Model] = &[
+    decoder("bloom", gpt::bloom),
+    decoder("cohere", decoder::cohere),
+    decoder("deepseek_v2", decoder::deepseek_v2),
+    decoder("deepseek_v3", decoder::deepseek_v3),
+    decoder("falcon", gpt::falcon),
+    decoder("gemma", decoder::gemma),
+    decoder("gemma2", decoder::gemma2),
+    decoder("gemma3", decoder::gemma3),
+    decoder("gemma3_text", decoder::gemma3_text),
+    decoder("glm", decoder::glm),
+    decoder("glm4", decoder::glm4),
+    decoder("gpt2", gpt::gpt2),
+    decoder("gpt_bigcode", gpt::gpt_bigcode),
+    decoder("gpt_neo", gpt::gpt_neo),
+    decoder("gpt_neox", gpt::gpt_neox),
+    decoder("gpt_oss", decoder::gpt_oss),
+    decoder("gptj", gpt::gptj),
+    decoder("granite", decoder::granite),
+    decoder("llama", decoder::llama),
+    decoder("mistral", decoder::mistral),
+    decoder("mixtral", decoder::mixtral),
+    decoder("olmo", decoder::olmo),
+    decoder("olmo2", decoder::olmo2),
+    decoder("olmoe", decoder::olmoe),
+    decoder("opt", gpt::opt),
+    decoder("phi", decoder::phi),
+    decoder("phi3", decoder::phi3),
+    decoder("qwen2", decoder::qwen2),
+    decoder("qwen2_moe", decoder::qwen2_moe),
+    decoder("qwen3", decoder::qwen3),
+    decoder("qwen3_moe", decoder::qwen3_moe),
+    decoder("smollm3", decoder::smollm3),
+    decoder("stablelm", decoder::stablelm),
+    decoder("starcoder2", decoder::starcoder2),
+];
+
+/// Every model type that can be read.
+pub fn model_types() -> impl Iterator<Item = &'static str> {
+    MODELS.iter().map(|model| model.model_type)
+}
+
+/// The row of a model type.
+pub(crate) fn find(model_type: &str) -> Result<&'static Model, HfError> {
+    MODELS.iter().find(|model| model.model_type == model_type).ok_or_else(|| HfError::UnknownModelType {
+        found: model_type.chars().take(60).collect(),
+        similar: similar(model_type),
+    })
+}
+
+impl Model {
+    /// The head that the first of `architectures` names.
+    pub(crate) fn head(&self, config: &Config<'_>) -> Result<Head, HfError> {
+        let architectures = config.texts("architectures")?.unwrap_or_default();
+        let default = self.heads.first().copied().unwrap_or(Head::None);
+        let Some(&class) = architectures.first() else { return Ok(default) };
+        let head = ENDINGS.iter().find(|(ending, _)| class.ends_with(ending)).map(|(_, head)| *head);
+        match head {
+            Some(head) if self.heads.contains(&head) => Ok(head),
+            _ => Err(HfError::UnknownHead {
+                found: class.chars().take(60).collect(),
+                model_type: self.model_type.to_owned(),
+                expected: ENDINGS
+                    .iter()
+                    .filter(|(_, head)| self.heads.contains(head))
+                    .map(|(ending, _)| (*ending).to_owned())
+                    .collect(),
+            }),
+        }
+    }
+}
+
+/// Known model types that share their beginning with a name, longest first.
+fn similar(name: &str) -> Vec<String> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    let shared = |known: &str| name.chars().zip(known.chars()).take_while(|(a, b)| a == b).count();
+    let mut found: Vec<(usize, &str)> = model_types().map(|known| (shared(known), known)).collect();
+    found.retain(|&(shared, _)| shared >= 3);
+    found.sort_by_key(|&(shared, known)| (std::cmp::Reverse(shared), known.len()));
+    found.into_iter().take(4).map(|(_, known)| known.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn similar_names_share_a_beginning() {
+        assert!(similar("llama5").contains(&"llama".to_owned()));
+        assert!(similar("zzz").is_empty());
+    }
+
+    #[test]
+    fn model_types_are_listed_once() {
+        let mut types: Vec<_> = model_types().collect();
+        types.sort_unstable();
+        types.dedup();
+        assert_eq!(types.len(), MODELS.len());
+    }
+}

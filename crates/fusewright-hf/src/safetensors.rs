@@ -1,0 +1,1 @@
+//! Headers of safetensors files, to compare the parameters of a checkpoint with those of a configuration.
