@@ -140,7 +140,7 @@ def _one(name: str, options: argparse.Namespace) -> Row | str:
     folder = Path(options.keep or tempfile.mkdtemp(prefix="agreement-")) / options.size / name
     try:
         made = row(chosen([name], "")[0], options.size, options.forms, options.binary, folder)
-    except Exception as error:  # noqa: BLE001: one model that fails must not end the run
+    except Exception as error:  # noqa: BLE001 - one model that fails must not end the run
         return f"{type(error).__name__}: {error}"
     finally:
         if not options.keep:

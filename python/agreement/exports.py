@@ -125,7 +125,7 @@ class Exporter:
 
         try:
             write(self.program)
-        except Exception as error:  # noqa: BLE001: exporters raise anything
+        except Exception as error:  # noqa: BLE001 - exporters raise anything
             try:
                 eager = self.model.build(self.size, self.device, eager=True)
             except NotOffered:

@@ -105,7 +105,8 @@ def _speech(size: str) -> tuple[Input, ...]:
     )
 
 
-def _stages(config: Any) -> int:
+def stages(config: Any) -> int:
+    """Attentions of an encoder and of a decoder that looks at it."""
     return config.encoder_layers + 2 * config.decoder_layers
 
 
@@ -318,7 +319,7 @@ TWO_SIDED_MODELS: tuple[Model, ...] = (
         },
         STAGES | {"encoder_layers": 1, "decoder_layers": 1},
         inputs=text_pair(),
-        attentions=_stages,
+        attentions=stages,
         how=TWO_SIDED,
     ),
     hugging_face(
@@ -334,7 +335,7 @@ TWO_SIDED_MODELS: tuple[Model, ...] = (
             "decoder_start_token_id": 1,
         },
         inputs=_speech,
-        attentions=_stages,
+        attentions=stages,
         how=TWO_SIDED,
         tags="main worked",
     ),
@@ -382,7 +383,7 @@ VISION: tuple[Model, ...] = (
             },
         },
         inputs=pixels(),
-        attentions=_stages,
+        attentions=stages,
         how=TWO_SIDED,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agreement import hugging_face, vision
+from agreement import hugging_face, hugging_face_wide, vision
 from agreement.model import Model, NoSuchModel
 
 MODELS: tuple[Model, ...] = (
@@ -14,6 +14,7 @@ MODELS: tuple[Model, ...] = (
     *hugging_face.VISION,
     *vision.CONVOLUTIONAL,
     *vision.WIDE,
+    *hugging_face_wide.WIDE,
 )
 
 

@@ -34,10 +34,9 @@ class Cell:
         """``equal``, ``explained`` or ``different`` for what was read, else the stage."""
         if self.stage != "read":
             return self.stage
-        if not self.differences and not self.uncounted:
+        if not self.differences:
             return "equal"
-        explained = all(each.reason for each in self.differences) and not self.uncounted
-        return "explained" if explained else "different"
+        return "explained" if all(each.reason for each in self.differences) else "different"
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,13 @@ def _cell(exporter: Exporter, form: str, reference: Reference, binary: Path, fol
 
 
 def _sizes(exporter: Exporter, form: str) -> list[str]:
-    """Sizes that the file leaves open."""
-    return []
+    """Sizes that a configuration leaves open."""
+    if form != "config":
+        return []
+    names = {"input_ids": "seq", "decoder_input_ids": "target_seq", "pixel_values": "image"}
+    inputs = exporter.model.inputs(exporter.size)
+    named = [(names.get(each.name), each.shape[-1]) for each in inputs]
+    return [f"--dim={name}={size}" for name, size in named if name]
 
 
 def _read(
@@ -104,7 +108,7 @@ def _exported(exporter: Exporter, form: str, file: Path) -> dict[str, Any]:
         change = export(exporter, form, file)
     except NotOffered as error:
         return {"stage": "not offered", "words": str(error)}
-    except Exception as error:  # noqa: BLE001: exporters raise anything
+    except Exception as error:  # noqa: BLE001 - exporters raise anything
         return {"stage": "not exported", "words": _words(error)}
     return {"stage": "exported", "change": change}
 

@@ -17,13 +17,18 @@ CHANGES = {
     MASKED: ("m", "the exporter fails without an attention mask; it got one of ones"),
 }
 
+UNCOUNTED = (
+    "u",
+    "fusewright does not know an op of the file and lists it as not counted; see below which",
+)
+
 VERDICTS = ("equal", "explained", "different", "refused", "not exported", "not offered")
 
 
 def page(title: str, introduction: str, rows: Sequence[Row], forms: Sequence[str]) -> str:
     """The whole page as Markdown."""
     parts = [f"# {title}", introduction, _versions(), _summary(rows, forms), _table(rows, forms)]
-    parts += [part for part in (_legend(rows), _details(rows)) if part]
+    parts += [part for part in (_legend(rows), _uncounted(rows), _details(rows)) if part]
     return "\n\n".join(parts) + "\n"
 
 
@@ -66,7 +71,6 @@ def cell_text(cell: Cell) -> str:
     if cell.stage in ("not exported", "refused"):
         return f"{cell.stage}{signs}"
     unexplained = [_difference(each) for each in cell.differences if not each.reason]
-    unexplained += [f"not counted: {', '.join(cell.uncounted)}"] if cell.uncounted else []
     return ("; ".join(unexplained) or "✓") + signs
 
 
@@ -74,6 +78,8 @@ def _letters(cell: Cell) -> list[str]:
     letters = {each.reason for each in cell.differences if each.reason}
     if cell.change:
         letters.add(CHANGES[cell.change][0])
+    if cell.uncounted:
+        letters.add(UNCOUNTED[0])
     return sorted(letters)
 
 
@@ -82,11 +88,21 @@ def _difference(each: Difference) -> str:
 
 
 def _legend(rows: Sequence[Row]) -> str:
-    meanings = dict(REASONS) | dict(CHANGES.values())
+    meanings = dict(REASONS) | dict([*CHANGES.values(), UNCOUNTED])
     used = sorted(
         {letter for row in rows for cell in row.cells.values() for letter in _letters(cell)}
     )
     return "\n".join(f"- **{letter}**: {meanings[letter]}." for letter in used)
+
+
+def _uncounted(rows: Sequence[Row]) -> str:
+    where: dict[str, list[str]] = {}
+    for row in rows:
+        for form, cell in row.cells.items():
+            for op in cell.uncounted:
+                where.setdefault(op, []).append(f"{row.model.name} ({form})")
+    lines = [f"- `{op}`: {', '.join(places)}" for op, places in sorted(where.items())]
+    return "## Ops that are not counted\n\n" + "\n".join(lines) if lines else ""
 
 
 def _details(rows: Sequence[Row]) -> str:

@@ -219,7 +219,7 @@ WIDE: tuple[Model, ...] = (
                 224,
             ),
             ("levit_128s", modules_of("Attention", "AttentionDownsample"), None, 224),
-            ("xcit_nano_12_p16_224", modules_of("XCA", "ClassAttention"), None, 224),
+            ("xcit_nano_12_p16_224", modules_of("XCA", "ClassAttn"), None, 224),
             ("pvt_v2_b0", _TIMM_ATTENTIONS, None, 224),
             ("cait_xxs24_224", modules_of("TalkingHeadAttn", "ClassAttn"), {"depth": 3}, 224),
             ("twins_svt_small", modules_of("LocallyGroupedAttn", "GlobalSubSampleAttn"), None, 224),
