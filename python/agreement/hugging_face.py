@@ -13,6 +13,9 @@ from agreement.model import Input, Model, NotOffered, image, words
 Config = dict[str, Any]
 Inputs = Callable[[str], tuple[Input, ...]]
 
+# Small vocabularies lack the words that begin and end a text; nothing here generates one.
+transformers.logging.set_verbosity_error()
+
 TEXT_INPUT = words()
 
 
