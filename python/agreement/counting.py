@@ -1,0 +1,153 @@
+"""PyTorch's own figures for a model: parameters, contraction FLOPs, and what the calls share.
+
+The FLOP counter sees fused attention only on the meta device, where it is computed in steps; on
+the CPU it would count zero for it. Grouped products, which its registry lacks, have rows here.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from agreement.model import Model, modules_of
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What PyTorch says of a model."""
+
+    parameters: int
+    """Elements of the parameters, shared ones once."""
+    contraction: int
+    """FLOPs of matrix products and convolutions in one call."""
+    attentions: int
+    """Attentions computed in one call, known from the configuration."""
+    merges: int
+    """Sets of two or more linear layers that read the same tensor."""
+    tables: int
+    """Part of ``contraction`` that depends on positions alone: rotary angles."""
+    folded: int
+    """Parameters that are left out where batch normalisations are folded into convolutions."""
+    opaque_layers: int
+    """Attention layers that symbolic tracing keeps whole, with Q, K and V in one matrix."""
+    device: str
+    """Where the call was counted."""
+
+    def as_json(self) -> dict[str, Any]:
+        """For the files beside the exports."""
+        return asdict(self)
+
+
+def _grouped(a: tuple[int, ...], b: tuple[int, ...], *_: Any, out_shape: Any = None) -> int:
+    # Every row of a meets one matrix of b, whichever it is.
+    return 2 * a[0] * b[-2] * b[-1]
+
+
+def _grouped_products() -> dict[Any, Any]:
+    rows = {}
+    for library, name in (("aten", "_grouped_mm"), ("transformers", "grouped_mm_fallback")):
+        if hasattr(getattr(torch.ops, library), name):
+            rows[getattr(getattr(torch.ops, library), name)] = _grouped
+    return rows
+
+
+WINDOW_LAYERS = ("ShiftedWindowAttention", "ShiftedWindowAttentionV2")
+"""What torchvision wraps for symbolic tracing, as it does ``nn.MultiheadAttention``."""
+
+
+def _folded(module: nn.Module) -> int:
+    # Scale and shift of a normalisation become a bias; the convolution has none of its own.
+    return sum(
+        each.num_features
+        for each in module.modules()
+        if isinstance(each, nn.BatchNorm2d) and each.affine
+    )
+
+
+class Siblings(TorchFunctionMode):
+    """Notes which tensor each linear layer reads, and how often attention is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.readers: Counter[tuple[int, ...]] = Counter()
+        self.attention_calls = 0
+        self.layers = 0
+        # Kept alive, so that no two of them share an address.
+        self._inputs: list[Tensor] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is Tensor.__bool__ and args[0].is_meta:
+            # Models ask whether masks are trivial; without padding they are.
+            return True
+        if func is F.linear:
+            self._read(args[0], args[1] if len(args) > 1 else kwargs["weight"])
+        elif func is torch.addmm:
+            self._read(args[1], args[2])
+        elif func in (F.scaled_dot_product_attention, F.multi_head_attention_forward):
+            self.attention_calls += 1
+            self.layers += func is F.multi_head_attention_forward
+        return func(*args, **kwargs)
+
+    def _read(self, x: Tensor, weight: Tensor) -> None:
+        if isinstance(weight, nn.Parameter) or weight._is_view():
+            self._inputs.append(x)
+            storage = x.untyped_storage()._cdata
+            self.readers[storage, x.storage_offset(), x.numel(), x.shape[-1]] += 1
+
+    @property
+    def merges(self) -> int:
+        return sum(readers > 1 for readers in self.readers.values())
+
+
+def count(model: Model, size: str) -> Reference:
+    """Runs one call on the meta device, or where a model needs values, on the CPU in steps."""
+    try:
+        return _count_on(model, size, "meta")
+    except (RuntimeError, NotImplementedError, ValueError):
+        if size == "full":
+            raise
+        with sdpa_kernel(SDPBackend.MATH):
+            return _count_on(model, size, "cpu")
+
+
+def _count_on(model: Model, size: str, device: str) -> Reference:
+    # The counter follows modules by their gradients where there are any.
+    module = model.build(size, device).requires_grad_(False)
+    # The names by which the counter reports a module's part.
+    tables = {
+        f"{type(module).__name__}.{name}"
+        for name, each in module.named_modules()
+        if type(each).__name__.endswith("RotaryEmbedding")
+    }
+    counter = FlopCounterMode(display=False, custom_mapping=_grouped_products())
+    siblings = Siblings()
+    with torch.no_grad(), counter, siblings:
+        module(**model.arguments(size, device))
+    parts = counter.get_flop_counts()
+    expected = model.attentions(module)
+    if siblings.attention_calls > expected:
+        raise AssertionError(
+            f"{model.name}: {siblings.attention_calls} attention calls, "
+            f"but {expected} attentions by {model.how}"
+        )
+    return Reference(
+        parameters=sum(each.numel() for each in module.parameters()),
+        contraction=counter.get_total_flops(),
+        attentions=expected,
+        merges=siblings.merges,
+        tables=sum(sum(parts[name].values()) for name in tables if name in parts),
+        folded=_folded(module),
+        opaque_layers=siblings.layers or modules_of(*WINDOW_LAYERS)(module),
+        device=device,
+    )
