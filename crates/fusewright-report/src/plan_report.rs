@@ -60,6 +60,8 @@ pub struct PlanReport {
     pub groups: Option<Vec<GroupRow>>,
     /// What no plan can beat.
     pub floor: Floor,
+    /// What is worth knowing of the model's file as a whole: weights that are missing, sizes that were assumed.
+    pub notes: Vec<String>,
     /// What could not be read exactly, in the order of the nodes.
     pub warnings: Vec<WarningReport>,
 }
@@ -81,6 +83,7 @@ impl PlanReport {
             strategies: plans.iter().map(|plan| StrategyReport::of(analysis, plan, &baseline)).collect(),
             groups: None,
             floor: Floor { bytes: floor_bytes(analysis.graph, &analysis.storage), latency_us: None },
+            notes: Vec::new(),
             warnings: Vec::new(),
         }
     }

@@ -2,10 +2,13 @@
 
 use std::io;
 
+use fusewright_hf::HfError;
 use fusewright_ir::VerifyError;
+use fusewright_onnx::OnnxError;
 use fusewright_pattern::DecomposeError;
 use fusewright_plan::CertificateError;
 use fusewright_torch::fx::FxError;
+use fusewright_torch::pt2::Pt2Error;
 
 /// Why a model could not be opened or planned. The message names the file and the place in it.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +55,7 @@ pub enum Error {
         limit: u64,
     },
     /// A format that this version does not read.
-    #[error("`{path}` is {format}; this version reads FX JSON only")]
+    #[error("`{path}` is {format}; expected a .pt2, ONNX, config.json or FX JSON file")]
     UnsupportedFormat {
         /// The file.
         path: String,
@@ -69,6 +72,49 @@ pub enum Error {
         problem: FxError,
         /// What the exporter makes the model from, where that is known.
         exporter: Option<&'static str>,
+    },
+    /// The `.pt2` archive is wrong.
+    #[error("`{path}`: {problem}")]
+    Pt2 {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: Pt2Error,
+    },
+    /// The ONNX model is wrong.
+    #[error("`{path}`: {problem}")]
+    Onnx {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: OnnxError,
+    },
+    /// The `config.json` is wrong, or describes a model that is not known.
+    #[error("`{path}`: {problem}")]
+    Config {
+        /// The file or built-in model.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: HfError,
+    },
+    /// A phase was asked of a model whose file states the pass already.
+    #[error("`{path}` is one fixed pass; a phase can be chosen for a config.json only")]
+    FixedPhase {
+        /// The file or built-in model.
+        path: String,
+    },
+    /// A model's weights lie outside its folder.
+    #[error(
+        "`{path}` keeps weights in `{name}`, a link that leaves the folder of the model; expected a file inside it"
+    )]
+    OutsideFolder {
+        /// The model.
+        path: String,
+        /// The name that the model gives.
+        name: String,
     },
     /// A graph that was given is not one that can be planned.
     #[error("`{path}`: {problem}")]
@@ -113,7 +159,8 @@ impl Error {
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Fx { problem, .. } if asks_for_other_dims(problem) => 2,
+            Error::FixedPhase { .. } => 2,
+            error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
             | Error::Unreadable { .. }
             | Error::Folder { .. }
@@ -121,6 +168,10 @@ impl Error {
             | Error::TooLarge { .. }
             | Error::UnsupportedFormat { .. }
             | Error::Fx { .. }
+            | Error::Pt2 { .. }
+            | Error::Onnx { .. }
+            | Error::Config { .. }
+            | Error::OutsideFolder { .. }
             | Error::InvalidGraph { .. }
             | Error::Decompose { .. } => 3,
             Error::BrokenStage { .. } | Error::Certificate { .. } => 70,
@@ -145,10 +196,15 @@ impl Error {
                 let command = export_command(exporter.unwrap_or("package.module:build"), "batch=8x3x224x224");
                 Some(format!("export it with sizes that stay open: {command}"))
             }
-            Error::Fx { problem: FxError::UnknownBinding { known, .. }, .. } => {
+            Error::Fx { problem: FxError::UnknownBinding { known, .. }, .. }
+            | Error::Pt2 { problem: Pt2Error::UnknownBinding { known, .. }, .. }
+            | Error::Config { problem: HfError::UnknownBinding { known, .. }, .. }
+                if !known.is_empty() =>
+            {
                 let flags: Vec<String> = known.iter().map(|name| format!("--dim {name}=N")).collect();
                 Some(format!("give {}", flags.join(" or ")))
             }
+            Error::FixedPhase { .. } => Some("export the pass that is wanted, or plan the config.json".to_owned()),
             Error::Fx { problem: FxError::UnboundSymbol { symbol }, .. } => Some(format!("give --dim {symbol}=N")),
             Error::Fx { problem: FxError::NotJson { .. } | FxError::WrongFormat { .. }, .. } => {
                 Some(format!("FX JSON is written by {}", export_command("package.module:build", "1x3x224x224")))
@@ -156,11 +212,23 @@ impl Error {
             _ => None,
         }
     }
-}
 
-/// The request is at fault, not the file.
-fn asks_for_other_dims(problem: &FxError) -> bool {
-    matches!(problem, FxError::UnknownBinding { .. } | FxError::UnboundSymbol { .. } | FxError::SymbolOutOfRange { .. })
+    /// The request is at fault, not the file: it gives a dim that is not there, or a size that the dim cannot have.
+    fn asks_for_other_dims(&self) -> bool {
+        match self {
+            Error::Fx { problem, .. } | Error::Pt2 { problem: Pt2Error::Graph(problem), .. } => matches!(
+                problem,
+                FxError::UnknownBinding { .. } | FxError::UnboundSymbol { .. } | FxError::SymbolOutOfRange { .. }
+            ),
+            Error::Pt2 { problem, .. } => {
+                matches!(problem, Pt2Error::UnknownBinding { .. } | Pt2Error::Contradiction { .. })
+            }
+            Error::Config { problem, .. } => {
+                matches!(problem, HfError::UnknownBinding { .. } | HfError::BadBinding { .. })
+            }
+            _ => false,
+        }
+    }
 }
 
 fn export_command(model: &str, input: &str) -> String {

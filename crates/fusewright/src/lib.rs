@@ -26,11 +26,12 @@ mod session;
 mod strategy;
 
 pub use error::Error;
-pub use models::{BUILT_IN, BuiltIn, built_in};
+pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};
 pub use strategy::Strategy;
 
+pub use fusewright_hf::Phase;
 pub use fusewright_ir as ir;
 pub use fusewright_ir::DType;
 pub use fusewright_plan::{Plan, Profile};

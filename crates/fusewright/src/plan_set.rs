@@ -86,6 +86,7 @@ impl<'a> PlanSet<'a> {
         let plans: Vec<&Plan> = self.plans().map(|(_, plan)| plan).collect();
         let warning = |(node, text): (&str, &str)| WarningReport { node: node.to_owned(), text: text.to_owned() };
         let mut report = PlanReport::new(&subject, &self.eager, &plans);
+        report.notes = self.model.notes().to_vec();
         report.warnings = self.model.warnings().map(warning).collect();
         if self.groups { report.with_groups(&subject, &plans) } else { report }
     }

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
-use fusewright_ir::{DType, Graph, Warning, verify};
+use fusewright_hf::Phase;
+use fusewright_ir::{DType, Graph, Loaded, Warning, verify};
 use fusewright_pattern::decompose;
 
-use crate::load::{self, Bytes};
+use crate::load::{self, Content, ReadOptions};
 use crate::{Error, PlanOptions, PlanReport, PlanSet};
 
 /// How models are opened.
@@ -22,6 +23,7 @@ use crate::{Error, PlanOptions, PlanReport, PlanSet};
 pub struct Session {
     dims: BTreeMap<String, u64>,
     dtype: Option<DType>,
+    phase: Option<Phase>,
     verify_each: bool,
 }
 
@@ -45,6 +47,14 @@ impl Session {
         self
     }
 
+    /// Which pass of a decoder a Hugging Face configuration is built for [default: prefill]. How many tokens are in the
+    /// cache when decoding is the dim `context`.
+    #[must_use]
+    pub fn with_phase(mut self, phase: Phase) -> Self {
+        self.phase = Some(phase);
+        self
+    }
+
     /// Verifies the graph after each stage instead of after the last one.
     #[must_use]
     pub fn with_verification_of_each_stage(mut self, verify_each: bool) -> Self {
@@ -59,7 +69,7 @@ impl Session {
 
     /// Opens a model from its bytes, compressed with gzip or not; `source` names them in messages.
     pub fn load_bytes(&self, content: Vec<u8>, source: impl Into<String>) -> Result<Model, Error> {
-        self.open(&Bytes::unpacked(content, source.into())?)
+        self.open(&Content::unpacked(content, source.into())?)
     }
 
     /// Takes a graph that was made elsewhere.
@@ -75,22 +85,17 @@ impl Session {
     pub fn load_graph(&self, graph: Graph, source: impl Into<String>, format: &'static str) -> Result<Model, Error> {
         let source = source.into();
         verify(&graph).map_err(|problem| Error::InvalidGraph { path: source.clone(), problem })?;
-        self.prepare(graph, source, format, Vec::new())
+        self.prepare(Loaded { graph, warnings: Vec::new(), notes: Vec::new() }, source, format)
     }
 
-    fn open(&self, bytes: &Bytes) -> Result<Model, Error> {
-        let dims = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
-        let (loaded, format) = load::read(bytes, &dims)?;
-        self.prepare(loaded.graph, bytes.source.clone(), format, loaded.warnings)
+    fn open(&self, content: &Content) -> Result<Model, Error> {
+        let bindings = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
+        let (loaded, format) = load::read(content, &ReadOptions { bindings, phase: self.phase })?;
+        self.prepare(loaded, content.source.clone(), format)
     }
 
-    fn prepare(
-        &self,
-        mut graph: Graph,
-        source: String,
-        format: &'static str,
-        warnings: Vec<Warning>,
-    ) -> Result<Model, Error> {
+    fn prepare(&self, loaded: Loaded, source: String, format: &'static str) -> Result<Model, Error> {
+        let Loaded { mut graph, warnings, notes } = loaded;
         let check = |graph: &Graph, stage| verify(graph).map_err(|problem| Error::BrokenStage { stage, problem });
         if self.verify_each {
             check(&graph, "load")?;
@@ -103,7 +108,7 @@ impl Session {
         }
         let decomposed = decompose(&graph).map_err(|problem| Error::Decompose { path: source.clone(), problem })?;
         check(&decomposed, "decompose")?;
-        Ok(Model { graph, decomposed, source, format, warnings })
+        Ok(Model { graph, decomposed, source, format, warnings, notes })
     }
 }
 
@@ -115,6 +120,7 @@ pub struct Model {
     source: String,
     format: &'static str,
     warnings: Vec<Warning>,
+    notes: Vec<String>,
 }
 
 impl Model {
@@ -146,6 +152,11 @@ impl Model {
     /// What could not be read exactly, as node name and explanation.
     pub fn warnings(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.warnings.iter().map(|warning| (warning.node.as_str(), warning.text.as_str()))
+    }
+
+    /// What is worth knowing of the file as a whole, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Plans it; every plan that comes back is certified.

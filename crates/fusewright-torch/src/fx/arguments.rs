@@ -71,10 +71,10 @@ impl<'a> Call<'a> {
         }
         for (keyword, arg) in kwargs {
             let spelled = |name: &&str| name.trim_start_matches('*').split('/').any(|name| name == keyword);
-            let alias = |name: &&str| ALIASES.iter().any(|row| row.0 == keyword && row.1 == first_name(name));
+            let is_alias = |known: &str| ALIASES.iter().any(|row| row.0 == keyword && row.1 == known);
             let operand = env.operand(arg);
             let mut names = signature.split_whitespace();
-            match names.clone().find(spelled).or_else(|| names.find(alias)) {
+            match names.clone().find(spelled).or_else(|| names.find(|name| is_alias(first_name(name)))) {
                 Some(name) => call.set(first_name(name), operand)?,
                 // An argument that is not used, such as `out=None`.
                 None if operand.is_none() => {}

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use fusewright::{DType, Profile, Session, Strategy};
+use fusewright::{DType, Phase, Profile, Session, Strategy};
 
 use super::diagnostics::Failure;
 
@@ -44,7 +44,8 @@ pub(crate) enum Command {
 const PLAN_EXAMPLES: &str = "\
 Examples:
   fusewright plan vit_b_16
-  fusewright plan model.fx.json.gz --dtype bf16 --dim batch=8
+  fusewright plan model.pt2 --dtype bf16 --dim batch=8
+  fusewright plan llama-3-8b --phase decode --context 4096
   fusewright plan vit_b_16 --profile reference --format json
   fusewright plan vit_b_16 --groups --format csv -o kernels.csv
   fusewright plan vit_b_16 --format dot | dot -Tsvg > plan.svg";
@@ -124,7 +125,10 @@ pub(crate) enum ModelsCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
-    /// A file of FX JSON (also compressed with gzip), the name of a built-in model, or - for standard input.
+    /// A .pt2, ONNX, config.json or FX JSON file, a built-in model's name, or -.
+    ///
+    /// JSON may be compressed with gzip. A folder stands for the config.json in it, - for standard input.
+    /// `fusewright models list` shows the built-in models.
     #[arg(value_name = "MODEL")]
     pub(crate) name: OsString,
 
@@ -144,6 +148,18 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "N")]
     pub(crate) seq: Option<u64>,
 
+    /// Pass of a decoder built from a config.json [default: prefill].
+    #[arg(long, value_enum, value_name = "PHASE")]
+    pub(crate) phase: Option<PhaseName>,
+
+    /// Short for --dim context=N: tokens in the cache when decoding.
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<u64>,
+
+    /// Short for --dim target_seq=N: length of the decoder's sequence.
+    #[arg(long, value_name = "N")]
+    pub(crate) target_seq: Option<u64>,
+
     /// Check the graph after each stage.
     #[arg(long)]
     pub(crate) verify_each: bool,
@@ -161,17 +177,21 @@ impl ModelArguments {
     /// The session that these arguments describe.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
         let mut dims = BTreeMap::new();
-        let short = [("batch", self.batch), ("seq", self.seq)];
+        let short =
+            [("batch", self.batch), ("seq", self.seq), ("context", self.context), ("target_seq", self.target_seq)];
         let short = short.into_iter().filter_map(|(name, size)| Some((name.to_owned(), size?)));
         for (name, size) in self.dim.iter().cloned().chain(short) {
             if dims.insert(name.clone(), size).is_some() {
-                let help = "give each dim once; --batch and --seq are dims too";
+                let help = "give each dim once; --batch, --seq, --context and --target-seq are dims too";
                 return Err(Failure::usage(format!("dim `{name}` is given twice")).with_help(help));
             }
         }
         let mut session = Session::new().with_verification_of_each_stage(self.verify_each);
         for (name, size) in dims {
             session = session.with_dim(name, size);
+        }
+        if let Some(phase) = self.phase {
+            session = session.with_phase(phase.into());
         }
         Ok(match self.dtype {
             Some(dtype) => session.with_dtype(dtype),
@@ -211,6 +231,23 @@ pub(crate) enum ListFormat {
     Text,
     /// For programs.
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PhaseName {
+    /// All tokens of a prompt at once.
+    Prefill,
+    /// The next token, with the keys and values of those before it in a cache.
+    Decode,
+}
+
+impl From<PhaseName> for Phase {
+    fn from(name: PhaseName) -> Self {
+        match name {
+            PhaseName::Prefill => Phase::Prefill,
+            PhaseName::Decode => Phase::Decode,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -17,6 +17,7 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups };
     let plans = model.plan(&options)?;
     if !arguments.model.quiet {
+        model.notes().iter().for_each(|text| note(text));
         warn(model.warnings(), arguments.model.verbose);
     }
     if arguments.model.verbose {

@@ -1,0 +1,9 @@
+//! From what a user names to a graph: find the bytes, see what format they are in, let its reader read them.
+
+mod content;
+mod external;
+mod format;
+mod read;
+
+pub(crate) use content::{Content, find};
+pub(crate) use read::{ReadOptions, read};
