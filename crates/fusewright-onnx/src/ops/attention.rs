@@ -1,0 +1,5 @@
+//! Attention and rotary embeddings.
+
+use super::Row;
+
+pub(super) const ROWS: &[Row] = &[];
