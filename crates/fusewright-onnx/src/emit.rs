@@ -125,7 +125,7 @@ impl<'p, 'm> Emitter<'p, 'm> {
         if let Some(&value) = self.sources.get(&identity) {
             return value;
         }
-        let wanted = self.origins.display_name(self.program, literal, name, &identity);
+        let wanted = self.origins.display_name(self.program, literal, &identity);
         let text = self.value_names.unique(&wanted);
         let value = self.graph.add_source(&text, Type::Tensor(ty.clone()), origin);
         self.sources.insert(identity, value);

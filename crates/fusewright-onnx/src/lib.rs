@@ -36,6 +36,7 @@ mod proto;
 mod scan;
 mod scope;
 mod tensor;
+mod ties;
 mod typing;
 mod walk;
 

@@ -4,6 +4,7 @@
 //! trained when something that depends on the model's inputs uses it as a weight, a table, a scale or a bias; what it
 //! passes on the way there (transposes, casts, scales of a quantised tensor) does not matter.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use fusewright_ir::{Origin, TensorType};
@@ -11,6 +12,7 @@ use fusewright_ir::{Origin, TensorType};
 use super::flatten::{Call, Name, Program, Step, each_call};
 use super::ops;
 use super::scope::{module_path, traced};
+use super::ties::{Matrix, Tables, Tie, Verdict};
 
 /// Most steps from a literal to where it is used as a weight.
 const DEPTH: usize = 12;
@@ -38,13 +40,6 @@ impl Identity {
     }
 }
 
-/// A literal that holds what another one holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Tie {
-    pub(crate) target: Name,
-    pub(crate) transposed: bool,
-}
-
 /// What each literal of a model is.
 #[derive(Debug, Default)]
 pub(crate) struct Origins {
@@ -52,8 +47,10 @@ pub(crate) struct Origins {
     /// Names that traced operations give to literals whose own name was lost.
     recovered: HashMap<Name, String>,
     ties: HashMap<Name, Tie>,
-    /// The exporter stores equal tensors once.
+    /// Equal tensors are stored once: the file comes from an exporter of PyTorch.
     merged: bool,
+    /// Nodes say which operation they were traced from.
+    traced: bool,
     notes: Vec<String>,
 }
 
@@ -61,7 +58,7 @@ impl Origins {
     /// Looks at how every literal is used.
     pub(crate) fn find(program: &Program<'_>, types: &[Option<TensorType>], from_pytorch: bool) -> Self {
         let uses = Uses::collect(program);
-        let mut origins = Self { merged: from_pytorch && !uses.traced, ..Self::default() };
+        let mut origins = Self { merged: from_pytorch, traced: uses.traced, ..Self::default() };
         for (position, entry) in program.names.iter().enumerate() {
             let name = Name(position);
             let Some(ty) = types.get(position).and_then(Option::as_ref).filter(|_| entry.literal.is_some()) else {
@@ -81,7 +78,46 @@ impl Origins {
             }
         }
         origins.find_ties(program, types);
+        if origins.merged && !origins.traced {
+            origins.compare_tables(&uses, types);
+        }
         origins
+    }
+
+    /// Compares matrices whose name was lost with the tables that rows are looked up in.
+    fn compare_tables(&mut self, uses: &Uses<'_, '_>, types: &[Option<TensorType>]) {
+        let matrices = || {
+            uses.program.names.iter().enumerate().filter_map(|(position, entry)| {
+                let ty = types.get(position)?.as_ref().filter(|ty| ty.rank() == 2)?;
+                let name = Name(position);
+                let trained = self.roles.get(&name) == Some(&Role::Parameter);
+                Some((entry, Matrix { name, literal: entry.literal?, ty })).filter(|_| trained)
+            })
+        };
+        let mut tables = Tables::default();
+        for (_, table) in matrices().filter(|(_, matrix)| uses.is_looked_up(matrix.name)) {
+            tables.add(table);
+        }
+        let mut ties = HashMap::new();
+        let mut unknown = Vec::new();
+        for (entry, copy) in
+            matrices().filter(|(entry, matrix)| is_generated(&entry.text) && !uses.is_looked_up(matrix.name))
+        {
+            match tables.find(copy) {
+                Verdict::Apart => {}
+                Verdict::Tied(tie) => {
+                    ties.insert(copy.name, tie);
+                }
+                Verdict::Unknown => unknown.push(entry.text.clone()),
+            }
+        }
+        self.ties = ties;
+        if !unknown.is_empty() {
+            self.notes.push(format!(
+                "`{}` may be a copy of an embedding table; without the weights that cannot be seen, and both are counted",
+                unknown.join("`, `")
+            ));
+        }
     }
 
     /// A generated name that turns out to be that of another literal is a second copy of it.
@@ -134,10 +170,17 @@ impl Origins {
             Some(Role::Buffer) => Origin::Buffer,
             _ => Origin::Constant,
         };
-        let vector =
-            program.entry(literal).and_then(|entry| entry.literal).is_some_and(|tensor| tensor.dims.len() == 1);
+        let dims = program.entry(literal).and_then(|entry| entry.literal).map(|tensor| tensor.dims.as_slice());
+        let vector = dims.is_some_and(|dims| dims.iter().filter(|&&extent| extent != 1).count() == 1);
         if !self.merged || origin == Origin::Constant || !vector {
             return (Identity::whole(literal), origin);
+        }
+        if self.traced {
+            let owner = place.and_then(|(call, index)| {
+                let own = mangle(program.text(literal));
+                traced_owner(call, index, &own).map(|found| (found, String::new(), 0))
+            });
+            return (Identity { literal, owner }, origin);
         }
         // The exporter writes an Identity for each further name of a merged tensor.
         if name != literal && !is_generated(program.text(name)) {
@@ -153,23 +196,35 @@ impl Origins {
     }
 
     /// What a literal is called in the graph.
-    pub(crate) fn display_name(&self, program: &Program<'_>, literal: Name, name: Name, identity: &Identity) -> String {
+    pub(crate) fn display_name(&self, program: &Program<'_>, literal: Name, identity: &Identity) -> String {
         if let Some(found) = self.recovered.get(&literal) {
             return found.clone();
         }
         let own = program.text(literal);
         match &identity.owner {
-            Some((path, op, index)) if !path.is_empty() => {
+            // The owner is the name itself.
+            Some((found, op, _)) if op.is_empty() => found.clone(),
+            Some((path, op, index)) => {
                 let belongs = own.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.'));
-                if belongs || op.is_empty() {
-                    if op.is_empty() { program.text(name).to_owned() } else { own.to_owned() }
-                } else {
-                    format!("{path}.{}", role_name(op, *index))
-                }
+                if belongs { own.to_owned() } else { format!("{path}.{}", role_name(op, *index)) }
             }
-            _ => own.to_owned(),
+            None => own.to_owned(),
         }
     }
+}
+
+/// The parameter that a traced operation reads where a call reads a literal, when that is another one than the
+/// literal's own name says.
+fn traced_owner(call: &Call<'_>, index: usize, own: &str) -> Option<String> {
+    let names: Vec<&str> = traced_names(traced(call)?).filter_map(|word| word.strip_prefix("p_")).collect();
+    if names.contains(&own) {
+        return None;
+    }
+    let found = match call.node.op_type.as_str() {
+        "Add" | "Sub" => names.last(),
+        _ => names.get(index.saturating_sub(1)).or(names.last()),
+    };
+    found.map(|name| unmangled(name, &module_path(call)))
 }
 
 /// What the input of an operator is called in a module.
@@ -223,6 +278,8 @@ struct Uses<'p, 'm> {
     buffers: HashSet<&'m str>,
     /// The file holds traced operations.
     traced: bool,
+    /// Steps that may still be walked; uses may branch at every step.
+    fuel: Cell<u32>,
 }
 
 impl<'p, 'm> Uses<'p, 'm> {
@@ -235,6 +292,7 @@ impl<'p, 'm> Uses<'p, 'm> {
             parameters: HashSet::new(),
             buffers: HashSet::new(),
             traced: false,
+            fuel: Cell::new(1 << 22),
         };
         for (name, _) in &program.inputs {
             uses.activate(*name);
@@ -324,9 +382,21 @@ impl<'p, 'm> Uses<'p, 'm> {
         if role == Role::Parameter && is_buffer_name(text) { Role::Buffer } else { role }
     }
 
+    /// One step fewer; `None` when there are none left.
+    fn descend(&self, depth: usize) -> Option<usize> {
+        self.fuel.set(self.fuel.get().checked_sub(1)?);
+        depth.checked_sub(1)
+    }
+
+    /// Rows of this matrix are looked up.
+    fn is_looked_up(&self, name: Name) -> bool {
+        let readers = self.readers.get(&name).into_iter().flatten();
+        readers.take(64).any(|(call, index)| *index == 0 && call.node.op_type == "Gather")
+    }
+
     /// The most that any use makes of a value.
     fn used_as(&self, name: Name, ty: &TensorType, text: &str, depth: usize) -> Role {
-        let Some(depth) = depth.checked_sub(1) else { return Role::Constant };
+        let Some(depth) = self.descend(depth) else { return Role::Constant };
         let named = self.aliases.get(&name).into_iter().flatten().map(|&to| self.used_as(to, ty, text, depth));
         let read = self.readers.get(&name).into_iter().flatten().take(4096);
         let read = read.map(|&(call, index)| self.used_by(call, index, ty, text, depth));
@@ -355,17 +425,14 @@ impl<'p, 'm> Uses<'p, 'm> {
             }
             "Einsum" | "PRelu" | "LSTM" | "GRU" | "RNN" if active => Role::Parameter,
             "Add" | "Sub" | "Mul" | "Div" if active => {
-                // One extent of its own is a bias or a scale; a table must have the name of one.
+                // One extent of its own is a bias or a scale. A table of positions is added to rows; what is added to
+                // scores on the way to a softmax is a mask or what was computed from a table.
                 let vector = spread == 1 && !ty.shape.is_empty();
-                if vector || state { Role::Parameter } else { Role::Constant }
+                let added = call.node.op_type == "Add" && spread > 1 && !self.reaches_softmax(call, DEPTH);
+                if vector || state || added { Role::Parameter } else { Role::Constant }
             }
-            "Concat" | "Where" | "Attention" if active => {
-                if state && ty.rank() > 0 {
-                    Role::Parameter
-                } else {
-                    Role::Constant
-                }
-            }
+            "Concat" if active && spread == 1 && ty.rank() > 1 => Role::Parameter,
+            "Concat" | "Where" | "Attention" if active && state && ty.rank() > 0 => Role::Parameter,
             "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Exp" | "Neg" | "Sqrt" | "Softplus" | "Sigmoid" | "Tanh"
             | "Clip" | "Transpose" | "Reshape" | "Cast" | "CastLike" | "DequantizeLinear" | "Identity"
             | "Unsqueeze" | "Squeeze" | "Slice" | "Split" | "Expand" | "Tile" | "Flatten" | "Gather" | "GatherND"
@@ -378,9 +445,22 @@ impl<'p, 'm> Uses<'p, 'm> {
         }
     }
 
+    /// The results of a call are scores: they go into a softmax as they are.
+    fn reaches_softmax(&self, call: &Call<'m>, depth: usize) -> bool {
+        let Some(depth) = self.descend(depth) else { return false };
+        let readers = call.outputs.iter().flatten().filter_map(|name| self.readers.get(name)).flatten().take(64);
+        readers.into_iter().any(|(reader, _)| match reader.node.op_type.as_str() {
+            "Softmax" => true,
+            "Add" | "Where" | "Reshape" | "Cast" | "Mul" | "Div" | "Max" | "Unsqueeze" | "Squeeze" => {
+                self.reaches_softmax(reader, depth)
+            }
+            _ => false,
+        })
+    }
+
     /// The name of the parameter that a literal was computed from, as the operation that reads it names it.
     fn recovered(&self, name: Name, depth: usize) -> Option<String> {
-        let depth = depth.checked_sub(1)?;
+        let depth = self.descend(depth)?;
         for &(call, index) in self.readers.get(&name)? {
             let op = call.node.op_type.as_str();
             if matches!(op, "Transpose" | "Reshape" | "Cast" | "Identity") {
