@@ -43,27 +43,27 @@ fn pointwise_calls() {
         F operator.iadd | %x, 1 | | f32[2, 3, 8, 8] | add(%x) {scalar = 1.0}
         F torch.add | | "input": %x, "other": %x | f32[2, 3, 8, 8] | add(%x, %x)
         F torch.add | %x, %x | "alpha": 1 | f32[2, 3, 8, 8] | add(%x, %x)
-        F torch.add | %x, %x | "alpha": 2 | f32[2, 3, 8, 8] | opaque: `alpha` scales the second operand
+        F torch.add | %x, %x | "alpha": 2 | f32[2, 3, 8, 8] | add(%x, %y.scaled)
         M add_ | %x, %x | | f32[2, 3, 8, 8] | add(%x, %x)
         F operator.sub | 1, %x | | f32[2, 3, 8, 8] | sub(%x) {scalar = 1.0, reversed = true}
         F torch.rsub | %x, 1.5 | | f32[2, 3, 8, 8] | sub(%x) {scalar = 1.5, reversed = true}
         F operator.truediv | %x, %n | | f32[2, 3, 8, 8] | div(%x) {scalar = 2.0}
         F operator.truediv | %x, %unknown | | f32[2, 3, 8, 8] | opaque: the argument `other` is known only when the model runs, expected a number
         F torch.div | %x, %x | "rounding_mode": "floor" | f32[2, 3, 8, 8] | floor_div(%x, %x)
-        F torch.div | %x, %x | "rounding_mode": "trunc" | f32[2, 3, 8, 8] | opaque: division that rounds by `trunc` has no counterpart
+        F torch.div | %x, %x | "rounding_mode": "trunc" | f32[2, 3, 8, 8] | trunc(%y.quotient)
         F operator.pow | %x, 2 | | f32[2, 3, 8, 8] | square(%x)
         F operator.pow | 2, %x | | f32[2, 3, 8, 8] | pow(%x) {scalar = 2.0, reversed = true}
         M pow | %x | "exponent": 3 | f32[2, 3, 8, 8] | pow(%x) {scalar = 3.0}
         F operator.gt | %x, 0 | | bool[2, 3, 8, 8] | gt(%x) {scalar = 0.0}
         F operator.and_ | %c, %c | | bool[8] | and(%c, %c)
-        F torch.logical_or | %x, %x | | bool[2, 3, 8, 8] | opaque: `input` is not of dtype bool
+        F torch.logical_or | %x, %x | | bool[2, 3, 8, 8] | or(%y.input, %y.other)
         F torch.nn.functional.gelu | %x | "approximate": "tanh" | f32[2, 3, 8, 8] | gelu_tanh(%x)
         F torch.nn.functional.gelu | %x | | f32[2, 3, 8, 8] | gelu(%x)
         F torch.nn.functional.relu | %x | "inplace": true | f32[2, 3, 8, 8] | relu(%x)
         M relu_ | %x | | f32[2, 3, 8, 8] | relu(%x)
         F torch.ops.aten.hardtanh_.default | %x, 0.0, 6.0 | | f32[2, 3, 8, 8] | clamp(%x) {min = 0.0, max = 6.0}
         M clamp | %x | "min": 0 | f32[2, 3, 8, 8] | clamp(%x) {min = 0.0}
-        M clamp | %x, %x | | f32[2, 3, 8, 8] | opaque: the argument `min` is a tensor, expected a number
+        M clamp | %x, %x | | f32[2, 3, 8, 8] | maximum(%x, %x)
         F torch.nn.functional.leaky_relu | %x | "negative_slope": 0.2 | f32[2, 3, 8, 8] | leaky_relu(%x) {slope = 0.2}
         F torch.nn.functional.elu | %x | | f32[2, 3, 8, 8] | elu(%x) {alpha = 1.0}
         F torch.ops.aten.elu.default | %x, 1.0, 2 | | f32[2, 3, 8, 8] | opaque: its operand or result is scaled
@@ -143,8 +143,8 @@ fn subscripts() {
         F operator.getitem | %s, true | | f32[1, 2, 5, 16] | opaque: a truth value as index
         F operator.getitem | %s, {"tuple": [{"slice": [null, null, null]}, %idx]} | | f32[2, 2, 16] | index_select(%s, %idx) {axis = 1}
         F operator.getitem | %table, %idx2 | | f32[2, 3, 16] | embedding(%idx2, %table)
-        F operator.getitem | %s, %idx2 | | f32[2, 3, 5, 16] | opaque: an index tensor of rank 2
-        F operator.getitem | %s, {"tuple": [%idx, %idx]} | | f32[2, 16] | opaque: several tensors as indices
+        F operator.getitem | %s, %idx2 | | f32[2, 3, 5, 16] | gather_indexed(%s, %idx2) {axes = [0]}
+        F operator.getitem | %s, {"tuple": [%idx, %idx]} | | f32[2, 16] | gather_indexed(%s, %idx, %idx) {axes = [0, 1]}
         F operator.getitem | %v, %c | | f32[3] | opaque: a mask as index
         F operator.getitem | %s | | f32[5, 16] | opaque: the argument `index` is missing
         F torch.ops.aten.index.Tensor | %s, [null, %idx] | | f32[2, 2, 16] | index_select(%s, %idx) {axis = 1}
@@ -180,7 +180,7 @@ fn copies_and_fills() {
         F torch.full | {"tuple": [2]} | "fill_value": 1.5 | f32[2] | full() {shape = [2], dtype = "f32", value = 1.5}
         F torch.arange | %unknown | | i64[7] | range() {start = 0, length = 7, dtype = "i64"}
         F torch.arange | 2, 9 | | i64[7] | range() {start = 2, length = 7, dtype = "i64"}
-        F torch.arange | 0, 9, 2 | | i64[5] | opaque: only ranges of step 1 have a counterpart
+        F torch.arange | 0, 9, 2 | | i64[5] | steps() {start = 0.0, step = 2.0, length = 5, dtype = "i64"}
         "#,
     );
 }
@@ -238,7 +238,7 @@ fn pooling_norms_and_reductions() {
         M mean | %x | "dim": -1, "keepdim": true | f32[2, 3, 8, 1] | mean(%x) {axes = [-1], keep = true}
         F torch.sum | %x | | f32[] | sum(%x) {axes = []}
         F torch.max | %x, %x | | f32[2, 3, 8, 8] | maximum(%x, %x)
-        F torch.max | %x | "dim": 1 | f32[2, 8, 8] + i64[2, 8, 8] | opaque: the position along the axis is a second result
+        F torch.max | %x | "dim": 1 | f32[2, 8, 8] + i64[2, 8, 8] | extreme(%x) {largest = true, axis = 1}
         M norm | %s | "p": 2, "dim": -1 | f32[2, 5] | norm(%s) {axes = [-1]}
         M norm | %s, 1 | | f32[] | opaque: only the Euclidean norm has a counterpart
         M cumsum | %s, 1 | | f32[2, 5, 16] | cumsum(%s) {axis = 1}

@@ -7,6 +7,7 @@
 //! ends in that of the overload. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
 
 mod attention;
+mod composite;
 mod contraction;
 mod convolution;
 mod copy;
@@ -16,12 +17,16 @@ mod normalization;
 mod pointwise;
 mod pooling;
 mod reduction;
+mod scatter;
 mod subscript;
 mod view;
+
+pub(super) use copy::fit;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use fusewright_ir::ops::Copy;
 use fusewright_ir::{Form, Op};
 
 use super::arguments::{Built, Call, Inputs};
@@ -74,13 +79,23 @@ impl Row {
 /// Makes the op that a call stands for.
 pub(super) type Builder = for<'c, 'a> fn(&'c Call<'a>) -> Built;
 
+/// The operand has the recorded element type before anything is computed, where the call asks for one.
+fn cast_operand(call: &Call<'_>) -> Result<Option<Step>, String> {
+    let (input, ty) = call.typed("input")?;
+    let wanted = call.result()?.dtype;
+    let asked = call.given("dtype").is_some() || call.flag("half_to_float", false)?;
+    let cast = Copy::Cast { dtype: wanted };
+    Ok((asked && ty.dtype != wanted).then(|| ("input", cast.into(), Inputs::from_iter([input]))))
+}
+
 /// A row of a table.
 const fn row(names: &'static str, signature: &'static str, build: Builder) -> Row {
     Row { names, signature, build, results: Results::All, prepare: None }
 }
 
-const TABLES: [&[Row]; 12] = [
+const TABLES: [&[Row]; 14] = [
     attention::ROWS,
+    composite::ROWS,
     contraction::ROWS,
     convolution::ROWS,
     copy::ROWS,
@@ -90,6 +105,7 @@ const TABLES: [&[Row]; 12] = [
     pointwise::ROWS,
     pooling::ROWS,
     reduction::ROWS,
+    scatter::ROWS,
     subscript::ROWS,
     view::ROWS,
 ];
