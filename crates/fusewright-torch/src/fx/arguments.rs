@@ -72,10 +72,10 @@ impl<'a> Call<'a> {
         for (keyword, arg) in kwargs {
             let spelled = |name: &&str| name.trim_start_matches('*').split('/').any(|name| name == keyword);
             let alias = ALIASES.iter().find(|alias| alias.0 == keyword).map(|alias| alias.1);
-            let named = signature.split_whitespace().find(spelled);
-            let named = named.or_else(|| signature.split_whitespace().find(|name| Some(first_name(name)) == alias));
+            let found = signature.split_whitespace().find(spelled);
+            let found = found.or_else(|| signature.split_whitespace().find(|name| Some(first_name(name)) == alias));
             let operand = env.operand(arg);
-            match named {
+            match found {
                 Some(name) => call.set(first_name(name), operand)?,
                 // An argument that is not used, such as `out=None`.
                 None if operand.is_none() => {}

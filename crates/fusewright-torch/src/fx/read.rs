@@ -65,7 +65,7 @@ pub(super) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, 
     };
     let mut inputs = inputs.into_iter();
     for (position, node) in document.nodes.iter().enumerate() {
-        reader.refresh(node)?;
+        reader.refresh(node);
         let held = match node.op {
             Opcode::Placeholder => inputs.next().unwrap_or(Held::Literal(Known::Unknown)),
             Opcode::GetAttr => reader.attribute(node)?,
@@ -166,7 +166,7 @@ impl<'d> Reader<'d> {
                 let slot = self.env.mutations.slot(target);
                 self.env.mutations.reshape(slot, &view, result);
             }
-            (Some(target), None, Some(&result)) => self.wrote(position, node, form, target, result)?,
+            (Some(target), None, Some(&result)) => self.wrote(position, node, form, target, result),
             _ => self.record(outputs, self.env.references.last_use(position)),
         }
         Ok(hold(out, &mut outputs.iter().copied(), &self.sizes))

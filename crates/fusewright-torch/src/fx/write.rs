@@ -18,9 +18,9 @@ const LOST: &str =
 
 impl<'d> Reader<'d> {
     /// Brings up to date what a node reads.
-    pub(super) fn refresh(&mut self, node: &'d NodeEntry) -> Result<(), FxError> {
+    pub(super) fn refresh(&mut self, node: &'d NodeEntry) {
         if !self.env.mutations.any_stale() || matches!(node.op, Opcode::Placeholder | Opcode::GetAttr) {
-            return Ok(());
+            return;
         }
         let form = if node.op == Opcode::CallMethod { Form::Method } else { Form::Function };
         for value in self.read_by(node) {
@@ -29,7 +29,6 @@ impl<'d> Reader<'d> {
                 self.derive(node, form, slot);
             }
         }
-        Ok(())
     }
 
     /// Every value that a node reads.
@@ -54,27 +53,19 @@ impl<'d> Reader<'d> {
                 }
                 _ => None,
             };
-            match derived {
-                Some(value) => self.env.mutations.set(slot, value),
-                None => {
-                    self.env.mutations.refreshed(slot);
-                    let text = "it reads memory through a view that cannot be taken again after a write; it is given \
-                        the value from before";
-                    self.warn(node, text.to_owned());
-                }
+            if let Some(value) = derived {
+                self.env.mutations.set(slot, value);
+                continue;
             }
+            self.env.mutations.refreshed(slot);
+            let text = "it reads memory through a view that cannot be taken again after a write; it is given the value \
+                from before";
+            self.warn(node, text.to_owned());
         }
     }
 
     /// The node at `position` has changed `target`, which is `result` from now on.
-    pub(super) fn wrote(
-        &mut self,
-        position: usize,
-        node: &NodeEntry,
-        form: Form,
-        target: ValueId,
-        result: ValueId,
-    ) -> Result<(), FxError> {
+    pub(super) fn wrote(&mut self, position: usize, node: &NodeEntry, form: Form, target: ValueId, result: ValueId) {
         let slot = self.env.mutations.slot(target);
         self.env.mutations.set(slot, result);
         let last_use = self.env.references.last_use(position);
@@ -89,7 +80,6 @@ impl<'d> Reader<'d> {
             self.env.mutations.separate(slot);
             self.warn(node, LOST.to_owned());
         }
-        Ok(())
     }
 
     /// Every level from a tensor to the owner of its memory can be written to.
@@ -172,7 +162,7 @@ impl<'d> Reader<'d> {
         });
         let outputs = self.emit(node, form, op, inputs, vec![ty])?;
         if let Some(&result) = outputs.first() {
-            self.wrote(position, node, form, written, result)?;
+            self.wrote(position, node, form, written, result);
         }
         Ok(Held::Literal(Known::None))
     }

@@ -1,5 +1,7 @@
 //! Writes in place: later readers get the new value, under whatever name they ask for it.
 
+use std::fmt::Write;
+
 use fusewright_ir::{Loaded, Op, text};
 
 use super::support::{arguments, document, node_text, out, read};
@@ -78,13 +80,13 @@ fn printed(loaded: &Loaded) -> Vec<String> {
 #[test]
 fn a_write_into_the_owner_of_memory_makes_its_views_new() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %x, 1 | f32[2, 3, 8, 8]
         flat view | %a, 2, 192 | f32[2, 192]
         written relu_ | %a | f32[2, 3, 8, 8]
         first operator.mul | %flat, 2 | f32[2, 192]
         second operator.mul | %flat, 3 | f32[2, 192]
-        "#,
+        ",
         "[%first, %second]",
     );
     assert_eq!(loaded.warnings, []);
@@ -104,7 +106,7 @@ fn a_write_into_the_owner_of_memory_makes_its_views_new() {
 #[test]
 fn a_write_through_views_reaches_the_owner_and_its_other_views() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %x, 1 | f32[2, 3, 8, 8]
         other torch.ops.aten.select.int | %a, 0, 1 | f32[3, 8, 8]
         rows torch.ops.aten.slice.Tensor | %a, 2, 0, 4 | f32[2, 3, 4, 8]
@@ -112,7 +114,7 @@ fn a_write_through_views_reaches_the_owner_and_its_other_views() {
         written torch.ops.aten.exp_.default | %turned | f32[3, 2, 4, 8]
         y operator.mul | %other, 2 | f32[3, 8, 8]
         z operator.mul | %rows, 2 | f32[2, 3, 4, 8]
-        "#,
+        ",
         "[%y, %z, %a, %written]",
     );
     assert_eq!(loaded.warnings, []);
@@ -134,13 +136,13 @@ fn a_write_through_views_reaches_the_owner_and_its_other_views() {
 #[test]
 fn parts_of_a_split_are_written_where_they_lie() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %s, 1 | f32[2, 5, 16]
         p torch.ops.aten.split_with_sizes.default | %a, [2, 3], 1 | f32[2, 2, 16] + f32[2, 3, 16]
         second operator.getitem | %p, 1 | f32[2, 3, 16]
         written torch.ops.aten.zero_.default | %second | f32[2, 3, 16]
         y operator.mul | %a, 2 | f32[2, 5, 16]
-        "#,
+        ",
         "%y",
     );
     assert_eq!(loaded.warnings, []);
@@ -154,12 +156,12 @@ fn parts_of_a_split_are_written_where_they_lie() {
 #[test]
 fn what_nobody_reads_is_not_written_back() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %x, 1 | f32[2, 3, 8, 8]
         flat view | %a, 2, 192 | f32[2, 192]
         written relu_ | %flat | f32[2, 192]
         y operator.mul | %flat, 2 | f32[2, 192]
-        "#,
+        ",
         "%y",
     );
     assert_eq!(printed(&loaded).len(), 4);
@@ -169,12 +171,12 @@ fn what_nobody_reads_is_not_written_back() {
 #[test]
 fn a_copy_into_a_view_is_one_write() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %s, 1 | f32[2, 5, 16]
         one torch.ops.aten.select.int | %a, 1, 3 | f32[2, 16]
         set torch.ops.aten.copy_.default | %one, %v | f32[2, 16]
         y operator.mul | %one, 2 | f32[2, 16]
-        "#,
+        ",
         "[%y, %a]",
     );
     assert_eq!(loaded.warnings, []);
@@ -192,13 +194,13 @@ fn a_copy_into_a_view_is_one_write() {
 #[test]
 fn a_copy_that_was_made_is_not_the_memory_of_its_operand() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %s, 1 | f32[2, 5, 16]
         turned permute | %a, 0, 2, 1 | f32[2, 16, 5]
         flat reshape | %turned, 2, 80 | f32[2, 80]
         written relu_ | %flat | f32[2, 80]
         y operator.mul | %a, 2 | f32[2, 5, 16]
-        "#,
+        ",
         "%y",
     );
     assert_eq!(node_text(&loaded, "y"), "mul(%a) {scalar = 2.0}");
@@ -241,14 +243,14 @@ fn setting_items_writes_a_part() {
 #[test]
 fn a_view_without_a_counterpart_is_reported() {
     let loaded = reads(
-        r#"
+        r"
         a operator.add | %s, 1 | f32[2, 5, 16]
         odd torch.ops.aten.as_strided.default | %a, [4, 4], [3, 1] | f32[4, 4]
         written relu_ | %a | f32[2, 5, 16]
         y operator.mul | %odd, 2 | f32[4, 4]
         back torch.ops.aten.neg_.default | %odd | f32[4, 4]
         z operator.mul | %a, 2 | f32[2, 5, 16]
-        "#,
+        ",
         "[%y, %z]",
     );
     let texts: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
@@ -265,7 +267,8 @@ fn every_fill_of_a_mask_is_a_dependency_of_its_reader() {
     for (i, (top, bottom)) in bounds.into_iter().enumerate() {
         for (j, (left, right)) in bounds.into_iter().enumerate() {
             let (n, height, width) = (3 * i + j, bottom - top, right - left);
-            calls += &format!(
+            let _ = write!(
+                calls,
                 "r{n} torch.ops.aten.slice.Tensor | %a, 0, {top}, {bottom} | f32[{height}, 56]\n\
                  c{n} torch.ops.aten.slice.Tensor | %r{n}, 1, {left}, {right} | f32[{height}, {width}]\n\
                  f{n} torch.ops.aten.fill_.Scalar | %c{n}, {n} | f32[{height}, {width}]\n"
@@ -296,10 +299,10 @@ fn chains_of_views_with_many_writes_stay_bounded() {
     let count = 1500;
     let mut calls = String::from("a operator.add | %v, 1 | f32[16]\nview0 view | %a, 16 | f32[16]\n");
     for n in 1..count {
-        calls += &format!("view{n} view | %view{}, 16 | f32[16]\n", n - 1);
+        let _ = writeln!(calls, "view{n} view | %view{}, 16 | f32[16]", n - 1);
     }
     for n in 0..count {
-        calls += &format!("write{n} relu_ | %view{} | f32[16]\n", count - 1);
+        let _ = writeln!(calls, "write{n} relu_ | %view{} | f32[16]", count - 1);
     }
     let loaded = reads(&calls, "[%a, %view7]");
     assert!(loaded.graph.node_count() < 20 * 2 * count, "{} nodes", loaded.graph.node_count());

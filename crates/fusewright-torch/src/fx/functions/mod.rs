@@ -1,10 +1,11 @@
 //! What functions and methods mean: one row each, in a table per family.
 //!
-//! A row has names, a signature and a builder; a call that is several ops has steps before the last one. A bare name such as `softmax` is found for `torch.softmax`, the method
-//! `softmax` and `torch.ops.aten.softmax.int`; where they differ in their arguments, a name with a prefix
-//! (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is preferred. Names of other libraries are written
-//! in full, and what only modules do in brackets. Where overloads of an ATen packet differ in their arguments, the name
-//! ends in that of the overload. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
+//! A row has names, a signature and a builder; a call that is several ops has steps before the last one. A bare name
+//! such as `softmax` is found for `torch.softmax`, the method `softmax` and `torch.ops.aten.softmax.int`; where they
+//! differ in their arguments, a name with a prefix (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is
+//! preferred. Names of other libraries are written in full, and what only modules do in brackets. Where overloads of an
+//! `aten` packet differ in their arguments, the name ends in that of the overload. An in-place variant (`relu_`,
+//! `operator.iadd`) is found under the name without the mark.
 
 mod attention;
 mod composite;
@@ -127,7 +128,7 @@ pub(super) struct Target<'a> {
     space: Space,
     /// Its bare name; the whole target where the space is not one of PyTorch's.
     pub(super) name: &'a str,
-    /// The overload of an ATen operator; empty where there is none.
+    /// The overload of an `aten` operator; empty where there is none.
     overload: &'a str,
 }
 

@@ -38,7 +38,7 @@ pub(super) const ROWS: &[Row] = &[
     row("select", "input dim index", select),
     row("slice", "input dim start end step", slice_axis),
     row("as_strided", "input size stride storage_offset", strided),
-    row("view_as_complex view_as_real", "input", |call| reinterpret(call)),
+    row("view_as_complex view_as_real", "input", reinterpret),
 ];
 
 /// Other elements in the same bytes, as the record says.
