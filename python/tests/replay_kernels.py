@@ -255,6 +255,78 @@ def arange(call: Call) -> Tensor:
     return numbers.to(DTYPES[call["dtype"]])
 
 
+def steps(call: Call) -> Tensor:
+    numbers = torch.arange(call["length"], dtype=torch.float64) * call["step"] + call["start"]
+    return numbers.to(DTYPES[call["dtype"]])
+
+
+def grouped_matmul(call: Call, x: Tensor, weight: Tensor, offsets: Tensor) -> Tensor:
+    """Rows up to the first offset times the first matrix, and so on."""
+    matrices = weight.mT if call.flag("transposed") else weight
+    result = x.new_zeros(x.shape[0], matrices.shape[-1])
+    start = 0
+    for end, matrix in zip(offsets.tolist(), matrices, strict=True):
+        result[start:end] = x[start:end] @ matrix
+        start = end
+    return result
+
+
+def triangle(call: Call, x: Tensor) -> Tensor:
+    return (x.triu if call.flag("upper") else x.tril)(call["diagonal"])
+
+
+def extreme(call: Call, x: Tensor) -> Any:
+    run = torch.max if call.flag("largest") else torch.min
+    return run(x, call["axis"], keepdim=call.flag("keep"))
+
+
+def histogram(call: Call, x: Tensor) -> Tensor:
+    """Counts of whole numbers; the dump does not say where the intervals lie."""
+    return torch.histc(x, call["bins"], 0, call["bins"] - 1)
+
+
+def reinterpret(call: Call, x: Tensor) -> Tensor:
+    return x.contiguous().view(-1).view(DTYPES[call["dtype"]]).view(call["shape"])
+
+
+def at_axes(axes: list[int], indices: tuple[Tensor, ...]) -> tuple[Any, ...]:
+    """A bracket with the tensors at these axes."""
+    bracket: list[Any] = [slice(None)] * (axes[-1] + 1)
+    for axis, index in zip(axes, indices, strict=True):
+        bracket[axis] = index
+    return tuple(bracket)
+
+
+def write(call: Call, x: Tensor, values: Tensor) -> Tensor:
+    """The part that a view describes is found by applying it to the positions of the elements."""
+    positions = torch.arange(x.numel()).reshape(x.shape)
+    views: dict[str, Callable[[Tensor], Tensor]] = {
+        "reshape": lambda t: t.reshape(call["shape"]),
+        "expand": lambda t: t.expand(call["shape"]),
+        "permute": lambda t: t.permute(call["axes"]),
+        "slice": lambda t: slice_axis(call, t),
+        "select": lambda t: t.select(call["axis"], call["index"]),
+        "subscript": lambda t: subscript(call, t),
+    }
+    part = views[call["view"]](positions).reshape(-1)
+    return x.reshape(-1).index_copy(0, part, values.reshape(-1)).reshape(x.shape)
+
+
+def scatter(call: Call, x: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+    return (x.scatter_add if call.flag("add") else x.scatter)(call["axis"], indices, values)
+
+
+def scatter_slices(call: Call, x: Tensor, values: Tensor, indices: Tensor) -> Tensor:
+    return (x.index_add if call.flag("add") else x.index_copy)(call["axis"], indices, values)
+
+
+def scatter_indexed(call: Call, x: Tensor, values: Tensor, *indices: Tensor) -> Tensor:
+    bracket: list[Tensor | None] = [None] * (call["axes"][-1] + 1)
+    for axis, index in zip(call["axes"], indices, strict=True):
+        bracket[axis] = index
+    return torch.ops.aten.index_put(x, bracket, values, call.flag("add"))
+
+
 def cast(call: Call, x: Tensor) -> Tensor:
     return x.to(DTYPES[call["dtype"]])
 

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from torchvision import models
 from torchvision.models.swin_transformer import PatchMergingV2, SwinTransformerBlockV2
 
-from fusewright.fx import Dim, export_model, load_model, write_json
+from fusewright.fx import Dim, export_graph, export_model, load_model, write_json
 from replay import assert_same, dump, fusewright, replay
 
 pytestmark = pytest.mark.usefixtures("built")
@@ -93,6 +93,25 @@ def test_a_model_equals_its_dump(name, scratch):
         # Not a constant: the image can be told from the result.
         assert expected.std(0).mean() > 0.1 * expected.abs().mean()
         assert_same(expected, replay(graph, model, [image]), 1e-5)
+
+
+@pytest.mark.parametrize("decomposed", [False, True], ids=["as_exported", "decomposed"])
+@pytest.mark.parametrize("name", ["vit", "swin", "swin_v2", "resnet18"])
+def test_an_aten_graph_equals_its_dump(name, decomposed, scratch):
+    """Swin fills the mask of its shifted windows in place, through slices of a tensor of zeros."""
+    model, image = MODELS[name](), image_for(name)
+    randomise(model, image)
+    with torch.no_grad():
+        program = torch.export.export(model.eval(), (image,))
+        graph_module = (program.run_decompositions() if decomposed else program).module()
+        for node in list(graph_module.graph.nodes):
+            if node.op == "call_module":
+                graph_module.graph.erase_node(node)
+        path = scratch / "aten.fx.json"
+        write_json(export_graph(graph_module), path, overwrite=True)
+        assert fusewright("plan", path)["model"]["uncounted_ops"] == []
+        graph = fusewright("dump", path, "--decompose")
+        assert_same(model(image), replay(graph, graph_module, [image]), 1e-5)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "swin"])

@@ -214,9 +214,8 @@ impl Reduction {
     pub(crate) fn work(&self, inputs: &[&Type], _outputs: &[&Type]) -> Work {
         let elements = inputs.first().and_then(|ty| ty.as_tensor()).map_or(0, TensorType::elements);
         let per_element = match self {
-            Reduction::Reduce { kind: ReduceKind::Norm | ReduceKind::LogSumExp, .. } => 2,
+            Reduction::Reduce { kind: ReduceKind::Norm | ReduceKind::LogSumExp, .. } | Reduction::Histogram { .. } => 2,
             Reduction::Reduce { kind: ReduceKind::Var | ReduceKind::Std, .. } | Reduction::VarMean { .. } => 4,
-            Reduction::Histogram { .. } => 2,
             _ => 1,
         };
         Work::new(0, elements.saturating_mul(per_element))

@@ -44,6 +44,7 @@ mod references;
 pub(crate) mod schema;
 mod symbols;
 mod values;
+mod write;
 
 use fusewright_ir::{Bindings, Loaded};
 

@@ -3,12 +3,15 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
 
-use fusewright_ir::ops::{Host, Opaque, Pointwise, View};
-use fusewright_ir::{Bindings, Form, Graph, Loaded, Op, Origin, Source, TensorType, Type, ValueId, Warning, text};
+use fusewright_ir::ops::{Copy, Host, Opaque, Pointwise, View};
+use fusewright_ir::{
+    Bindings, Form, Graph, Loaded, Op, Origin, Source, Storage, TensorType, Type, ValueId, Warning, text,
+};
+use smallvec::SmallVec;
 
 use super::FxError;
 use super::arguments::{Call, Inputs};
-use super::functions::Target;
+use super::functions::{Results, Row, Target};
 use super::host::host_op;
 use super::modules::Module;
 use super::mutation::Mutations;
@@ -22,6 +25,12 @@ use super::values::{Env, Held, Known, Operand};
 
 /// Most items of lists that are looked at, and most values, in one document.
 const LIMIT: usize = 1 << 26;
+
+/// How many nodes the calls of a document may become on average, beyond one each.
+const NODES_PER_CALL: usize = 16;
+
+/// Most steps before the op of a call.
+const MAX_STEPS: usize = 8;
 
 /// Builds the graph of a document.
 pub(crate) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, FxError> {
@@ -40,12 +49,23 @@ pub(crate) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, 
         graph,
         references,
         mutations: Mutations::default(),
+        storage: Storage::default(),
         held: Vec::with_capacity(document.nodes.len()),
         fuel: Cell::new(LIMIT),
     };
-    let mut reader = Reader { document, sizes, env, names, parameters, modules: HashMap::new(), warnings: Vec::new() };
+    let mut reader = Reader {
+        document,
+        sizes,
+        env,
+        names,
+        parameters,
+        modules: HashMap::new(),
+        warnings: Vec::new(),
+        spare: document.nodes.len().saturating_mul(NODES_PER_CALL),
+    };
     let mut inputs = inputs.into_iter();
     for (position, node) in document.nodes.iter().enumerate() {
+        reader.refresh(node);
         let held = match node.op {
             Opcode::Placeholder => inputs.next().unwrap_or(Held::Literal(Known::Unknown)),
             Opcode::GetAttr => reader.attribute(node)?,
@@ -67,19 +87,25 @@ pub(crate) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, 
 struct Planned {
     op: Op,
     inputs: Inputs,
+    /// The types of the op's results.
+    types: Vec<TensorType>,
+    /// How many of the op's results come before those of the call.
+    hidden: usize,
     /// The call says that it writes into its operand.
     in_place: bool,
 }
 
 #[derive(Debug)]
-struct Reader<'d> {
+pub(super) struct Reader<'d> {
     document: &'d Document,
     sizes: Sizes<'d>,
-    env: Env<'d>,
+    pub(super) env: Env<'d>,
     names: Names,
     parameters: Parameters,
     modules: HashMap<&'d str, Module<'d>>,
     warnings: Vec<Warning>,
+    /// How many more nodes than calls there may be.
+    spare: usize,
 }
 
 impl<'d> Reader<'d> {
@@ -111,6 +137,7 @@ impl<'d> Reader<'d> {
     }
 
     fn call(&mut self, position: usize, node: &'d NodeEntry, form: Form) -> Result<Held, FxError> {
+        self.env.storage.follow(&self.env.graph);
         let out = node.out.as_ref().ok_or_else(|| missing_shape(node))?;
         if form == Form::Module {
             self.prepare_module(node)?;
@@ -119,12 +146,30 @@ impl<'d> Reader<'d> {
         if types.is_empty() {
             return self.call_without_tensors(position, node, out, form);
         }
-        let Planned { op, inputs, in_place } = self.plan(node, form, &types);
+        let Planned { op, inputs, types, hidden, in_place } = self.plan(node, form, types);
         let written = self.written(node).filter(|_| in_place && !hands_on(&op));
+        if let (Some(target), Op::Copy(copy), &[source]) = (written, &op, inputs.as_slice())
+            && matches!(**copy, Copy::Clone)
+            && self.copy_into(position, node, form, target, source)?
+        {
+            return Ok(Held::Tensor(target));
+        }
+        let view = match (&op, written) {
+            (Op::View(view), Some(_)) => Some(view.clone()),
+            _ => None,
+        };
         let types = types.into_iter().map(Type::Tensor).collect();
         let outputs = self.emit(node, form, op, inputs, types)?;
-        self.note_memory(position, node, written, &outputs);
-        Ok(hold(out, &mut outputs.into_iter(), &self.sizes))
+        let outputs = outputs.get(hidden..).unwrap_or_default();
+        match (written, view, outputs.first()) {
+            (Some(target), Some(view), Some(&result)) => {
+                let slot = self.env.mutations.slot(target);
+                self.env.mutations.reshape(slot, &view, result);
+            }
+            (Some(target), None, Some(&result)) => self.wrote(position, node, form, target, result),
+            _ => self.record(outputs, self.env.references.last_use(position)),
+        }
+        Ok(hold(out, &mut outputs.iter().copied(), &self.sizes))
     }
 
     /// Makes sure that the tensors of a called module are in the graph.
@@ -147,33 +192,22 @@ impl<'d> Reader<'d> {
     }
 
     /// The op that a call stands for, or an opaque one that says why not.
-    fn plan(&mut self, node: &'d NodeEntry, form: Form, types: &[TensorType]) -> Planned {
-        let module = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module);
+    fn plan(&mut self, node: &'d NodeEntry, form: Form, types: Vec<TensorType>) -> Planned {
         let target = Target::of(form, &node.target);
-        let (row, name) = match module {
-            Some(module) => (module.function(), module.class()),
-            None => (target.row(), node.target.as_str()),
-        };
+        let module = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module);
+        let row = module.map_or_else(|| target.row(), Module::function);
+        let name = module.map_or(node.target.as_str(), Module::class);
         let says_so =
             node.kwargs.0.iter().any(|(name, value)| name == "inplace" && *value == Arg::Scalar(Scalar::Bool(true)));
         let mut in_place = says_so || module.map_or_else(|| target.writes_in_place(), Module::writes_in_place);
-        let built = row.map(|row| {
-            let mut call = Call::bind(&self.env, row.signature, &node.args, &node.kwargs.0, types)?;
-            if let Some(module) = module {
-                module.complete(&mut call)?;
-            }
-            in_place |= call.flag("inplace", false)?;
-            let (op, inputs) = (row.build)(&call)?;
-            self.check(&op, &inputs, types)?;
-            Ok((op, inputs))
-        });
+        let built = row.map(|row| self.build(node, form, row, &types, &mut in_place));
         let reason = match built {
-            Some(Ok((op, inputs))) => return Planned { op, inputs, in_place },
+            Some(Ok((op, inputs, types, hidden))) => return Planned { op, inputs, types, hidden, in_place },
             Some(Err(reason)) => Some(reason),
             None => None,
         };
         let mut inputs = self.operands(node);
-        if let Some(module) = module {
+        if let Some(module) = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module) {
             self.env.spend(module.tensors().len());
             inputs.extend(module.tensors().map(|value| self.env.mutations.current(value)));
         }
@@ -181,25 +215,110 @@ impl<'d> Reader<'d> {
             None => format!("`{name}` is not known; it is kept as an opaque op and its arithmetic is not counted"),
             Some(reason) => format!("`{name}` is kept as an opaque op and its arithmetic is not counted: {reason}"),
         };
+        let op = Op::Opaque(Box::new(Opaque { name: name.to_owned(), reason }));
         self.warnings.push(Warning { node: node.name.clone(), text });
-        Planned { op: Op::Opaque(Box::new(Opaque { name: name.to_owned(), reason })), inputs: inputs.into(), in_place }
+        Planned { op, inputs: inputs.into(), types, hidden: 0, in_place }
     }
 
-    /// The recorded types must be those that the op implies.
-    fn check(&self, op: &Op, inputs: &[ValueId], recorded: &[TensorType]) -> Result<(), String> {
-        let types: Vec<&Type> = inputs.iter().map(|&input| &self.env.graph.value(input).ty).collect();
-        let Some(implied) = op.infer(&types).map_err(|error| error.to_string())? else { return Ok(()) };
-        if implied.len() != recorded.len() {
-            return Err(format!("the document records {} results, expected {}", recorded.len(), implied.len()));
+    /// The op of a row with its operands and the types of its results, after the steps that the row asks for.
+    fn build(
+        &mut self,
+        node: &'d NodeEntry,
+        form: Form,
+        row: &'static Row,
+        types: &[TensorType],
+        in_place: &mut bool,
+    ) -> Result<(Op, Inputs, Vec<TensorType>, usize), String> {
+        let mut steps: SmallVec<[(&'static str, ValueId); 2]> = SmallVec::new();
+        loop {
+            let mut call = Call::bind(&self.env, row.signature, &node.args, &node.kwargs.0, types)?;
+            if let Some(module) = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module) {
+                module.complete(&mut call)?;
+            }
+            for &(name, value) in &steps {
+                call.replace(name, value);
+            }
+            let step = row.prepare.filter(|_| steps.len() < MAX_STEPS).map(|prepare| prepare(&call));
+            let Some((name, op, inputs)) = step.transpose()?.flatten() else {
+                *in_place |= call.flag("inplace", false)?;
+                let (op, inputs) = (row.build)(&call)?;
+                let (types, hidden) = self.check(&op, &inputs, types, row.results)?;
+                return Ok((op, inputs, types, hidden));
+            };
+            drop(call);
+            steps.push((name, self.add_step(node, form, name, op, inputs)?));
         }
-        for (implied, recorded) in implied.iter().zip(recorded) {
+    }
+
+    /// Adds a node that a call needs beside its own, with one result.
+    pub(super) fn add_step(
+        &mut self,
+        node: &NodeEntry,
+        form: Form,
+        what: &str,
+        op: Op,
+        inputs: Inputs,
+    ) -> Result<ValueId, String> {
+        let types: SmallVec<[&Type; 3]> = inputs.iter().map(|&input| &self.env.graph.value(input).ty).collect();
+        let implied = op.infer(&types).map_err(|error| error.to_string())?;
+        drop(types);
+        let Some([ty]) = implied.as_deref() else { return Err("a step of it has not one result".to_owned()) };
+        if !self.affords(1) {
+            return Err("the calls of the document are too many ops".to_owned());
+        }
+        self.spare = self.spare.saturating_sub(1);
+        let ty = ty.clone();
+        let mut name = self.names.unique(&format!("{}.{what}", node.name));
+        while self.env.references.position(&name).is_some() {
+            name = self.names.unique(&name);
+        }
+        let source = self.source(node, form);
+        let id = self.env.graph.add_node(&name, op, inputs, [(name.clone(), ty)], source);
+        self.env.storage.follow(&self.env.graph);
+        let outputs = self.env.graph.node(id).outputs.clone();
+        self.record(&outputs, 0);
+        outputs.first().copied().ok_or_else(|| "a step of it has no result".to_owned())
+    }
+
+    /// There may be so many more nodes than calls.
+    pub(super) fn affords(&self, nodes: usize) -> bool {
+        nodes <= self.spare
+    }
+
+    /// The recorded types must be those that the op implies. Gives the types of all results of the op, and how many of
+    /// them come before those of the call.
+    fn check(
+        &self,
+        op: &Op,
+        inputs: &[ValueId],
+        recorded: &[TensorType],
+        results: Results,
+    ) -> Result<(Vec<TensorType>, usize), String> {
+        let types: Vec<&Type> = inputs.iter().map(|&input| &self.env.graph.value(input).ty).collect();
+        let Some(implied) = op.infer(&types).map_err(|error| error.to_string())? else {
+            return Ok((recorded.to_vec(), 0));
+        };
+        let (expected, recorded) = match results {
+            Results::First => (implied.as_slice(), recorded.get(..implied.len()).unwrap_or(recorded)),
+            Results::Last => {
+                let hidden = implied.len().saturating_sub(recorded.len());
+                (implied.get(hidden..).unwrap_or_default(), recorded)
+            }
+            Results::All => (implied.as_slice(), recorded),
+        };
+        if expected.len() != recorded.len() {
+            return Err(format!("the document records {} results, expected {}", recorded.len(), expected.len()));
+        }
+        for (implied, recorded) in expected.iter().zip(recorded) {
             let recorded = Type::Tensor(recorded.clone());
             if !implied.agrees_with(&recorded) {
                 let (found, expected) = (text::type_text(&recorded), text::type_text(implied));
                 return Err(format!("the document records {found}, expected {expected}"));
             }
         }
-        Ok(())
+        let hidden = implied.len().saturating_sub(recorded.len());
+        let before = implied.iter().take(hidden).filter_map(|ty| ty.as_tensor().cloned());
+        Ok((before.chain(recorded.iter().cloned()).collect(), hidden))
     }
 
     /// Every value that a node refers to.
@@ -213,7 +332,9 @@ impl<'d> Reader<'d> {
 
     /// The tensor that a call would write into: its first argument.
     fn written(&self, node: &NodeEntry) -> Option<ValueId> {
-        match node.args.first().map(|arg| self.env.operand(arg)) {
+        let named = || node.kwargs.0.iter().find(|(name, _)| matches!(name.as_str(), "self" | "input"));
+        let first = node.args.first().or_else(|| named().map(|(_, arg)| arg));
+        match first.map(|arg| self.env.operand(arg)) {
             Some(Operand::Tensor(value)) => Some(value),
             _ => None,
         }
@@ -248,7 +369,7 @@ impl<'d> Reader<'d> {
     }
 
     /// Values that a host call refers to; of a tuple with an item taken only that item.
-    fn host_operands(&self, node: &NodeEntry, target: Target<'_>) -> Vec<ValueId> {
+    pub(super) fn host_operands(&self, node: &NodeEntry, target: Target<'_>) -> Vec<ValueId> {
         if let ("getitem", [tuple, index]) = (target.name, node.args.as_slice())
             && let Operand::Items(items) = self.env.operand(tuple)
             && let Some(index) = self.env.operand(index).int().and_then(|index| usize::try_from(index).ok())
@@ -261,26 +382,8 @@ impl<'d> Reader<'d> {
         self.operands(node)
     }
 
-    /// `x[…] = v` gives nothing, but x is another tensor afterwards.
-    fn write_item(
-        &mut self,
-        position: usize,
-        node: &'d NodeEntry,
-        form: Form,
-        written: ValueId,
-    ) -> Result<Held, FxError> {
-        let reason = "it writes into a part of its operand";
-        let text = format!("`{}` is kept as an opaque op and its arithmetic is not counted: {reason}", node.target);
-        self.warnings.push(Warning { node: node.name.clone(), text });
-        let op = Op::Opaque(Box::new(Opaque { name: node.target.clone(), reason: Some(reason.to_owned()) }));
-        let ty = self.env.graph.value(written).ty.clone();
-        let outputs = self.emit(node, form, op, self.operands(node).into(), vec![ty])?;
-        self.note_memory(position, node, Some(written), &outputs);
-        Ok(Held::Literal(Known::None))
-    }
-
     /// Adds the node and gives its results.
-    fn emit(
+    pub(super) fn emit(
         &mut self,
         node: &NodeEntry,
         form: Form,
@@ -288,36 +391,42 @@ impl<'d> Reader<'d> {
         inputs: Inputs,
         types: Vec<Type>,
     ) -> Result<Vec<ValueId>, FxError> {
+        let source = self.source(node, form);
         let graph = &mut self.env.graph;
         if graph.value_count().saturating_add(types.len()) > LIMIT {
             return Err(FxError::TooLarge { node: node.name.clone(), what: "values", limit: LIMIT });
         }
-        let module = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module);
-        let (source_op, scope) = match module {
-            Some(module) => (module.class(), node.target.as_str()),
-            None => (node.target.as_str(), node.scope.as_str()),
-        };
-        let source = Source { form, op: graph.intern(source_op), scope: graph.intern(scope) };
         let names = result_names(&node.name, types.len()).map(|name| self.names.unique(&name));
         let outputs: Vec<(String, Type)> = names.zip(types).collect();
         let id = graph.add_node(&node.name, op, inputs, outputs, source);
-        Ok(graph.node(id).outputs.to_vec())
+        self.env.storage.follow(&self.env.graph);
+        Ok(self.env.graph.node(id).outputs.to_vec())
     }
 
-    /// Notes which memory the results of the last node share, and what it wrote into.
-    fn note_memory(&mut self, position: usize, node: &NodeEntry, written: Option<ValueId>, outputs: &[ValueId]) {
-        let Env { graph, mutations, references, .. } = &mut self.env;
-        if let (Some(written), Some(&result)) = (written, outputs.first())
-            && mutations.write(written, result, position)
-        {
-            let text = "it writes into memory that a later node reads through another view; \
-                that node is given the value from before";
-            self.warnings.push(Warning { node: node.name.clone(), text: text.to_owned() });
-        }
+    /// Where in the document a node comes from.
+    fn source(&mut self, node: &NodeEntry, form: Form) -> Source {
+        let module = self.modules.get(node.target.as_str()).filter(|_| form == Form::Module);
+        let (op, scope) = match module {
+            Some(module) => (module.class(), node.target.as_str()),
+            None => (node.target.as_str(), node.scope.as_str()),
+        };
+        let graph = &mut self.env.graph;
+        Source { form, op: graph.intern(op), scope: graph.intern(scope) }
+    }
+
+    /// Notes which memory the results of a node share, and where they are read last.
+    fn record(&mut self, outputs: &[ValueId], last_read: usize) {
+        let Env { graph, mutations, storage, .. } = &mut self.env;
         if let Some(maker) = outputs.first().and_then(|&output| graph.producer(output)) {
+            let shared = storage.is_free(maker);
             let maker = graph.node(maker);
-            mutations.record(&maker.op, &maker.inputs, outputs, references.last_use(position));
+            mutations.record(&maker.op, &maker.inputs, outputs, shared, last_read);
         }
+    }
+
+    /// Notes something about a node that whoever reads the graph should know.
+    pub(super) fn warn(&mut self, node: &NodeEntry, text: String) {
+        self.warnings.push(Warning { node: node.name.clone(), text });
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use fusewright_ir::{Graph, TensorType, Type, ValueId};
+use fusewright_ir::{Graph, Storage, TensorType, Type, ValueId};
 
 use super::mutation::Mutations;
 use super::references::{Maker, References};
@@ -110,6 +110,8 @@ pub(super) struct Env<'d> {
     pub(super) graph: Graph,
     pub(super) references: References<'d>,
     pub(super) mutations: Mutations,
+    /// How the values of the graph lie in memory, as far as it was followed.
+    pub(super) storage: Storage,
     /// By position in the document, as far as the walk has come.
     pub(super) held: Vec<Held>,
     /// How many more items of lists may be looked at. Lists are shared by reference, so a small document could name a

@@ -43,27 +43,27 @@ fn pointwise_calls() {
         F operator.iadd | %x, 1 | | f32[2, 3, 8, 8] | add(%x) {scalar = 1.0}
         F torch.add | | "input": %x, "other": %x | f32[2, 3, 8, 8] | add(%x, %x)
         F torch.add | %x, %x | "alpha": 1 | f32[2, 3, 8, 8] | add(%x, %x)
-        F torch.add | %x, %x | "alpha": 2 | f32[2, 3, 8, 8] | opaque: `alpha` scales the second operand
+        F torch.add | %x, %x | "alpha": 2 | f32[2, 3, 8, 8] | add(%x, %y.scaled)
         M add_ | %x, %x | | f32[2, 3, 8, 8] | add(%x, %x)
         F operator.sub | 1, %x | | f32[2, 3, 8, 8] | sub(%x) {scalar = 1.0, reversed = true}
         F torch.rsub | %x, 1.5 | | f32[2, 3, 8, 8] | sub(%x) {scalar = 1.5, reversed = true}
         F operator.truediv | %x, %n | | f32[2, 3, 8, 8] | div(%x) {scalar = 2.0}
         F operator.truediv | %x, %unknown | | f32[2, 3, 8, 8] | opaque: the argument `other` is known only when the model runs, expected a number
         F torch.div | %x, %x | "rounding_mode": "floor" | f32[2, 3, 8, 8] | floor_div(%x, %x)
-        F torch.div | %x, %x | "rounding_mode": "trunc" | f32[2, 3, 8, 8] | opaque: division that rounds by `trunc` has no counterpart
+        F torch.div | %x, %x | "rounding_mode": "trunc" | f32[2, 3, 8, 8] | trunc(%y.quotient)
         F operator.pow | %x, 2 | | f32[2, 3, 8, 8] | square(%x)
         F operator.pow | 2, %x | | f32[2, 3, 8, 8] | pow(%x) {scalar = 2.0, reversed = true}
         M pow | %x | "exponent": 3 | f32[2, 3, 8, 8] | pow(%x) {scalar = 3.0}
         F operator.gt | %x, 0 | | bool[2, 3, 8, 8] | gt(%x) {scalar = 0.0}
         F operator.and_ | %c, %c | | bool[8] | and(%c, %c)
-        F torch.logical_or | %x, %x | | bool[2, 3, 8, 8] | opaque: `input` is not of dtype bool
+        F torch.logical_or | %x, %x | | bool[2, 3, 8, 8] | or(%y.input, %y.other)
         F torch.nn.functional.gelu | %x | "approximate": "tanh" | f32[2, 3, 8, 8] | gelu_tanh(%x)
         F torch.nn.functional.gelu | %x | | f32[2, 3, 8, 8] | gelu(%x)
         F torch.nn.functional.relu | %x | "inplace": true | f32[2, 3, 8, 8] | relu(%x)
         M relu_ | %x | | f32[2, 3, 8, 8] | relu(%x)
         F torch.ops.aten.hardtanh_.default | %x, 0.0, 6.0 | | f32[2, 3, 8, 8] | clamp(%x) {min = 0.0, max = 6.0}
         M clamp | %x | "min": 0 | f32[2, 3, 8, 8] | clamp(%x) {min = 0.0}
-        M clamp | %x, %x | | f32[2, 3, 8, 8] | opaque: the argument `min` is a tensor, expected a number
+        M clamp | %x, %x | | f32[2, 3, 8, 8] | maximum(%x, %x)
         F torch.nn.functional.leaky_relu | %x | "negative_slope": 0.2 | f32[2, 3, 8, 8] | leaky_relu(%x) {slope = 0.2}
         F torch.nn.functional.elu | %x | | f32[2, 3, 8, 8] | elu(%x) {alpha = 1.0}
         F torch.ops.aten.elu.default | %x, 1.0, 2 | | f32[2, 3, 8, 8] | opaque: its operand or result is scaled
@@ -143,8 +143,8 @@ fn subscripts() {
         F operator.getitem | %s, true | | f32[1, 2, 5, 16] | opaque: a truth value as index
         F operator.getitem | %s, {"tuple": [{"slice": [null, null, null]}, %idx]} | | f32[2, 2, 16] | index_select(%s, %idx) {axis = 1}
         F operator.getitem | %table, %idx2 | | f32[2, 3, 16] | embedding(%idx2, %table)
-        F operator.getitem | %s, %idx2 | | f32[2, 3, 5, 16] | opaque: an index tensor of rank 2
-        F operator.getitem | %s, {"tuple": [%idx, %idx]} | | f32[2, 16] | opaque: several tensors as indices
+        F operator.getitem | %s, %idx2 | | f32[2, 3, 5, 16] | gather_indexed(%s, %idx2) {axes = [0]}
+        F operator.getitem | %s, {"tuple": [%idx, %idx]} | | f32[2, 16] | gather_indexed(%s, %idx, %idx) {axes = [0, 1]}
         F operator.getitem | %v, %c | | f32[3] | opaque: a mask as index
         F operator.getitem | %s | | f32[5, 16] | opaque: the argument `index` is missing
         F torch.ops.aten.index.Tensor | %s, [null, %idx] | | f32[2, 2, 16] | index_select(%s, %idx) {axis = 1}
@@ -180,7 +180,7 @@ fn copies_and_fills() {
         F torch.full | {"tuple": [2]} | "fill_value": 1.5 | f32[2] | full() {shape = [2], dtype = "f32", value = 1.5}
         F torch.arange | %unknown | | i64[7] | range() {start = 0, length = 7, dtype = "i64"}
         F torch.arange | 2, 9 | | i64[7] | range() {start = 2, length = 7, dtype = "i64"}
-        F torch.arange | 0, 9, 2 | | i64[5] | opaque: only ranges of step 1 have a counterpart
+        F torch.arange | 0, 9, 2 | | i64[5] | steps() {start = 0.0, step = 2.0, length = 5, dtype = "i64"}
         "#,
     );
 }
@@ -238,7 +238,7 @@ fn pooling_norms_and_reductions() {
         M mean | %x | "dim": -1, "keepdim": true | f32[2, 3, 8, 1] | mean(%x) {axes = [-1], keep = true}
         F torch.sum | %x | | f32[] | sum(%x) {axes = []}
         F torch.max | %x, %x | | f32[2, 3, 8, 8] | maximum(%x, %x)
-        F torch.max | %x | "dim": 1 | f32[2, 8, 8] + i64[2, 8, 8] | opaque: the position along the axis is a second result
+        F torch.max | %x | "dim": 1 | f32[2, 8, 8] + i64[2, 8, 8] | extreme(%x) {largest = true, axis = 1}
         M norm | %s | "p": 2, "dim": -1 | f32[2, 5] | norm(%s) {axes = [-1]}
         M norm | %s, 1 | | f32[] | opaque: only the Euclidean norm has a counterpart
         M cumsum | %s, 1 | | f32[2, 5, 16] | cumsum(%s) {axis = 1}
@@ -309,6 +309,66 @@ fn swin_functions() {
         F torchvision.models.swin_transformer.shifted_window_attention | %map, %w3, %w1, %bias, [4, 4], 2 | "shift_size": [2, 2], "training": false | f32[1, 7, 9, 8] | shifted_window_attention(%map, %w3, %w1, %bias) {num_heads = 2, window = [4, 4], shift = [2, 2], attention_dropout = 0.0, dropout = 0.0, operands = "map in_weight out_weight position_bias"}
         F torchvision.models.swin_transformer.shifted_window_attention | %map, %w3, %w1, %bias, [4, 4], 2 | "shift_size": [4, 4] | f32[1, 7, 9, 8] | opaque: the shift must be smaller than the window
         F torchvision.models.swin_transformer.shifted_window_attention | %map, %w3, %w1, %bias, [4, 4, 4], 2 | "shift_size": [2, 2] | f32[1, 7, 9, 8] | opaque: `window_size` has 3 entries, expected 2
+        "#,
+    );
+}
+
+/// Operators as exported graphs name them, with arguments named by their schemas.
+#[test]
+fn aten_calls() {
+    check(
+        r#"
+        F torch.ops.aten._softmax.default | | "self": %s, "dim": -1, "half_to_float": false | f32[2, 5, 16] | softmax(%s) {axis = -1}
+        F torch.ops.aten._safe_softmax.default | | "self": %s, "dim": -1 | f32[2, 5, 16] | softmax(%s) {axis = -1, zero_masked = true}
+        F torch.ops.aten.softmax.int | | "self": %h, "dim": -1, "dtype": {"dtype": "float32"} | f32[2] | softmax(%y.input) {axis = -1}
+        F torch.ops.aten.native_layer_norm.default | %s, [16], %v, %v, 1e-6 | | f32[2, 5, 16] + f32[2, 5, 1] + f32[2, 5, 1] | layer_norm(%s, %v, %v) {axes = 1, epsilon = 1e-6}
+        F torch.ops.aten.native_group_norm.default | %x, %ch, %ch, 2, 3, 64, 3, 1e-5 | | f32[2, 3, 8, 8] + f32[2, 3] + f32[2, 3] | group_norm(%x, %ch, %ch) {groups = 3, epsilon = 1e-5}
+        F torch.ops.aten._native_batch_norm_legit_no_training.default | %x, %ch, %ch, %ch, %ch, 0.1, 0.001 | | f32[2, 3, 8, 8] + f32[0] + f32[0] | batch_norm(%x, %ch, %ch, %ch, %ch) {epsilon = 0.001}
+        F torch.ops.aten._native_batch_norm_legit.no_stats | %x, %ch, %ch, true, 0.1, 0.001 | | f32[2, 3, 8, 8] + f32[3] + f32[3] | batch_norm(%x, %ch, %ch) {epsilon = 0.001, training = true}
+        F torch.ops.aten.bmm.default | | "self": %m, "mat2": %m | f32[4, 6, 6] | matmul(%m, %m)
+        F torch.ops.aten.baddbmm.default | | "self": %m, "batch1": %m, "batch2": %m, "alpha": 0.5 | f32[4, 6, 6] | matmul_add(%m, %m, %m) {alpha = 0.5, beta = 1.0}
+        F torch.ops.aten.einsum.default | | "equation": "bij,bjk->bik", "tensors": [%m, %m] | f32[4, 6, 6] | einsum(%m, %m) {equation = "bij,bjk->bik"}
+        F torch.ops.transformers.grouped_mm_fallback.default | | "input": %w, "weight": %grouped, "offs": %idx | f32[7, 8] | grouped_matmul(%w, %grouped, %idx)
+        F torch.ops.aten._grouped_mm.default | | "self": %w, "mat2": %grouped, "offs": %idx | f32[7, 8] | grouped_matmul(%w, %grouped, %idx)
+        F torch.ops.aten.convolution.default | %x, %k, %kb, [2, 2], [1, 1], [1, 1], false, [0, 0], 1 | | f32[2, 6, 4, 4] | conv(%x, %k, %kb) {stride = [2, 2], padding = [1, 1], dilation = [1, 1], groups = 1}
+        F torch.ops.aten._scaled_dot_product_flash_attention_for_cpu.default | %q, %q, %q, 0.0, true | "attn_mask": null, "scale": 1.0 | f32[2, 4, 5, 8] + f32[2, 4, 5] | scaled_dot_product_attention(%q, %q, %q) {causal = true, scale = 1.0}
+        F torch.ops.aten.embedding.default | | "weight": %table, "indices": %idx2 | f32[2, 3, 16] | embedding(%idx2, %table)
+        F torch.ops.aten.index.Tensor | %x, [null, %idx, %idx] | | f32[2, 2, 8] | gather_indexed(%x, %idx, %idx) {axes = [1, 2]}
+        F torch.ops.aten.index.Tensor | %x, [%idx, null, %idx] | | f32[2, 3, 8] | gather_indexed(%x, %idx, %idx) {axes = [0, 2]}
+        F torch.ops.aten.index.Tensor | %c, [%c] | | f32[3] | opaque: a mask as index
+        F torch.ops.aten.index_put.default | %s, [%idx], %v, true | | f32[2, 5, 16] | scatter_indexed(%s, %v, %idx) {axes = [0], add = true}
+        F torch.ops.aten.index_add.default | %v, 0, %idx, %h | | f32[16] | scatter_slices(%v, %h, %idx) {axis = 0, add = true}
+        F torch.ops.aten.scatter.value | | "self": %v, "dim": 0, "index": %idx, "value": 1 | f32[16] | scatter(%v, %y.src, %idx) {axis = 0}
+        F torch.ops.aten.select_scatter.default | | "self": %m, "src": %k6, "dim": 0, "index": -1 | f32[4, 6, 6] | write(%m, %k6) {view = "select", axis = 0, index = 3}
+        F torch.ops.aten.slice_scatter.default | %m, %m, 1, 0, 9223372036854775807 | | f32[4, 6, 6] | write(%m, %m) {view = "slice", axis = 1, start = 0, length = 6, step = 1}
+        F torch.ops.aten.masked_scatter.default | %x, %c, %v | | f32[2, 3, 8, 8] | scatter_masked(%x, %v, %c)
+        F torch.ops.aten.copy.default | %s, %v | | f32[2, 5, 16] | clone(%y.src)
+        F torch.ops.aten.topk.default | | "self": %s, "k": 3 | f32[2, 5, 3] + i64[2, 5, 3] | topk(%s) {k = 3, axis = -1}
+        F torch.ops.aten.argsort.default | %s, 1 | | i64[2, 5, 16] | sort(%s) {axis = 1}
+        F torch.ops.aten.min.dim | %s, 1, true | | f32[2, 1, 16] + i64[2, 1, 16] | extreme(%s) {axis = 1, keep = true}
+        F torch.ops.aten.var_mean.correction | %s, [2] | "correction": 0, "keepdim": true | f32[2, 5, 1] + f32[2, 5, 1] | var_mean(%s) {axes = [2], keep = true}
+        F torch.ops.aten.histc.default | %v, 4, 0, 3 | | f32[4] | histogram(%v) {bins = 4}
+        F torch.ops.aten.cumsum.default | %v, 0 | "dtype": {"dtype": "int32"} | int32[16] | cast(%y.wide) {dtype = "i32"}
+        F torch.ops.aten.where.ScalarOther | %c, %x, 0.0 | | f32[2, 3, 8, 8] | masked_keep(%x, %c) {value = 0.0}
+        F torch.ops.aten.where.Scalar | %c, 1.0, 0.0 | | f32[8] | masked_keep(%y.input, %c) {value = 0.0}
+        F torch.ops.aten.masked_fill.Tensor | %x, %c, %zero | | f32[2, 3, 8, 8] | where(%c, %zero, %x)
+        F torch.ops.aten.fmod.Scalar | %x, 2 | | f32[2, 3, 8, 8] | fmod(%x) {scalar = 2.0}
+        F torch.ops.aten.pow.Scalar | | "self": 2, "exponent": %x | f32[2, 3, 8, 8] | pow(%x) {scalar = 2.0, reversed = true}
+        F torch.ops.aten.div.Tensor | %idx, %idx | | f32[2] | div(%idx, %idx)
+        F torch.ops.aten.sqrt.default | %idx | | f32[2] | sqrt(%idx)
+        F torch.ops.aten.diff.default | %v | "prepend": %h32 | f32[16] | sub(%y.upper, %y.lower)
+        F torch.ops.aten.upsample_nearest2d.vec | %x, null, [2.0, 2.0] | | f32[2, 3, 16, 16] | resize(%x) {taps = 1, output = [16, 16]}
+        F torch.ops.aten.view_as_complex.default | %w2 | | complex64[7] | reinterpret(%w2) {dtype = "c64", shape = [7]}
+        F torch.ops.aten.tril.default | %m | | f32[4, 6, 6] | triangle(%m) {diagonal = 0}
+        F torch.ops.aten.flip.default | %m, [0] | | f32[4, 6, 6] | flip(%m) {axes = [0]}
+        F torch.ops.aten.as_strided.default | %m, [24, 6], [6, 1] | | f32[24, 6] | reshape(%m) {shape = [24, 6]}
+        F torch.ops.aten.as_strided.default | %m, [4, 6], [6, 1] | | f32[4, 6] | opaque: strides that are not those of the shape
+        F torch.ops.aten.linspace.default | 0, 1, 5 | | f32[5] | steps() {start = 0.0, step = 0.25, length = 5, dtype = "f32"}
+        F torch.ops.aten.repeat_interleave.self_int | %v, 3, 0 | | f32[48] | reshape(%y.repeated) {shape = [48]}
+        F torch.ops.aten.one_hot.default | %idx, 4 | | i64[2, 4] | cast(%y.hits) {dtype = "i64"}
+        F torch.ops.aten._weight_norm_interface.default | %w, %g | | f32[7, 16] + f32[7, 1] | mul(%w, %y.ratio)
+        F torch.ops.aten.empty.memory_format | [2, 3] | | f32[2, 3] | full() {shape = [2, 3], dtype = "f32", value = 0.0}
+        F torch.ops.aten.max_pool2d_with_indices.default | %x, [2, 2] | | f32[2, 3, 4, 4] + i64[2, 3, 4, 4] | max_pool(%x) {kernel = [2, 2], stride = [2, 2], padding = [0, 0], dilation = [1, 1]}
         "#,
     );
 }

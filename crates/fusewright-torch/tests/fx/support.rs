@@ -25,6 +25,12 @@ const INPUTS: &[(&str, &str)] = &[
     ("w1", "[8, 8]"),
     ("bias", "[1, 2, 16, 16]"),
     ("table", "[11, 16]"),
+    ("grouped", "[2, 16, 8]"),
+    ("k6", "[6, 6]"),
+    ("zero", "[]"),
+    ("h32", "[1]"),
+    ("w2", "[7, 2]"),
+    ("g", "[7, 1]"),
 ];
 
 /// How many nodes precede the given ones in a [`document`].

@@ -7,7 +7,7 @@ use fusewright_ir::ops::{
 use smallvec::smallvec;
 
 use super::super::arguments::{Built, Call, Inputs, size};
-use super::{Row, row};
+use super::{Results, Row, row};
 
 /// Arguments of the layer's call, then its settings and its tensors by their names in the module.
 const LAYER: &str = "query key value key_padding_mask need_weights attn_mask average_attn_weights is_causal \
@@ -20,6 +20,42 @@ pub(super) const ROWS: &[Row] = &[
         "query key value attn_mask dropout_p is_causal scale enable_gqa",
         scaled_dot_product,
     ),
+    row(
+        "_scaled_dot_product_flash_attention",
+        "query key value dropout_p is_causal return_debug_mask scale",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
+    row(
+        "_scaled_dot_product_flash_attention_for_cpu",
+        "query key value dropout_p is_causal attn_mask scale",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
+    row(
+        "_scaled_dot_product_efficient_attention",
+        "query key value attn_mask/attn_bias compute_log_sumexp dropout_p is_causal scale",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
+    row(
+        "_scaled_dot_product_cudnn_attention",
+        "query key value attn_mask/attn_bias compute_log_sumexp dropout_p is_causal return_debug_mask scale",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
+    row(
+        "_scaled_dot_product_fused_attention_overrideable",
+        "query key value attn_mask/attn_bias dropout_p is_causal return_debug_mask scale",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
+    row(
+        "_scaled_dot_product_attention_math",
+        "query key value attn_mask dropout_p is_causal dropout_mask scale enable_gqa",
+        scaled_dot_product,
+    )
+    .with_results(Results::First),
     row("(MultiheadAttention)", LAYER, layer),
     row("torchvision.models.swin_transformer.shifted_window_attention", WINDOWS, shifted_window),
 ];

@@ -10,11 +10,21 @@ use super::{Row, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("linear", "input weight bias", linear),
-    row("matmul bmm mm mv __matmul__", "input other", matmul),
-    row("dot", "input other", matmul),
-    row("addmm baddbmm", "input mat1 mat2 beta alpha", matmul_add),
-    row("einsum", "equation *operands", einsum),
+    row("matmul bmm mm mv __matmul__", "input other/mat2/vec", matmul),
+    row("dot", "input other/tensor", matmul),
+    row("addmm baddbmm addmv", "input mat1/batch1/mat mat2/batch2/vec beta alpha", matmul_add),
+    row("einsum", "equation *operands/tensors path", einsum),
+    row("_grouped_mm F.grouped_mm", "input weight/mat2/mat_b offs bias out_dtype", grouped_matmul),
+    row("torch.ops.transformers.grouped_mm_fallback", "input weight offs", grouped_matmul),
 ];
+
+/// Rows of x in consecutive groups, each with its own matrix.
+fn grouped_matmul(call: &Call<'_>) -> Built {
+    call.refuse("bias")?;
+    let mut inputs = smallvec![call.tensor("input")?, call.tensor("weight")?];
+    inputs.extend(call.optional_tensor("offs")?);
+    Ok((Op::Contraction(Contraction::GroupedMatMul { transposed: false }), inputs))
+}
 
 fn linear(call: &Call<'_>) -> Built {
     let mut inputs = smallvec![call.tensor("input")?, call.tensor("weight")?];

@@ -19,6 +19,12 @@ pub(super) const ROWS: &[Row] = &[
     row("convolution", "input weight bias stride padding dilation transposed output_padding groups", |call| {
         if call.flag("transposed", false)? { transposed(call) } else { direct(call) }
     }),
+    row(
+        "_convolution",
+        "input weight bias stride padding dilation transposed output_padding groups benchmark deterministic \
+         cudnn_enabled allow_tf32",
+        |call| if call.flag("transposed", false)? { transposed(call) } else { direct(call) },
+    ),
 ];
 
 fn direct(call: &Call<'_>) -> Built {

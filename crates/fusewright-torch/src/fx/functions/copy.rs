@@ -1,23 +1,29 @@
 //! Memory moved, joined or converted, and calls that hand their operand on.
 
 use fusewright_ir::ops::{Copy, View};
+use fusewright_ir::{Op, Shape, TensorType, ValueId};
 use smallvec::smallvec;
 
-use super::super::arguments::{Built, Call, axis, size};
+use super::super::arguments::{Built, Call, Inputs, axis, size};
 use super::super::values::Operand;
-use super::{Row, row};
+use super::{Row, Step, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("contiguous", "input memory_format", |call| copy(call, Copy::Contiguous)),
-    row("clone", "input memory_format", |call| copy(call, Copy::Clone)),
+    row("clone new_tensor", "input memory_format", |call| copy(call, Copy::Clone)),
     row("to", "input *target dtype layout device other non_blocking copy memory_format", convert),
     row("float half double bfloat16 int long short bool char byte", "input memory_format", convert),
     row("type cpu cuda", "input *target dtype device non_blocking memory_format", convert),
     row("type_as", "input other", convert),
+    row("copy", "input src non_blocking", |call| match copied(call, "src")? {
+        Some(value) => Ok((Copy::Clone.into(), smallvec![value])),
+        None => Err("the copied tensor does not broadcast to the result".to_owned()),
+    })
+    .after(prepare_copy),
     row("_to_copy", "input dtype layout device pin_memory non_blocking memory_format", |call| {
         if same_dtype(call)? { copy(call, Copy::Clone) } else { convert(call) }
     }),
-    row("detach alias lift_fresh_copy positive pos", "input", alias),
+    row("detach alias lift lift_fresh lift_fresh_copy positive pos view_of resolve_conj resolve_neg", "input", alias),
     row("requires_grad_", "input requires_grad", alias),
     row("(Identity)", "input", alias),
     row("builtins.tuple builtins.list", "items", |call| {
@@ -38,11 +44,80 @@ pub(super) const ROWS: &[Row] = &[
         Ok((Copy::PatchMerge.into(), smallvec![call.tensor("x")?]))
     }),
     row("roll", "input shifts dims", roll),
-    row("repeat tile", "input *repeats", repeat),
+    row("flip", "input *dims", flip),
+    row("fliplr", "input", |call| Ok((Copy::Flip { axes: vec![1] }.into(), smallvec![call.tensor("input")?]))),
+    row("flipud", "input", |call| Ok((Copy::Flip { axes: vec![0] }.into(), smallvec![call.tensor("input")?]))),
+    row("repeat_interleave", "input repeats dim output_size", repeat_each).after(prepare_repeat_each),
+    row("repeat tile", "input *repeats/dims", repeat),
 ];
 
 fn alias(call: &Call<'_>) -> Built {
     Ok((View::Alias.into(), smallvec![call.tensor("input")?]))
+}
+
+/// The argument once it has shape and element type of the result.
+fn copied(call: &Call<'_>, name: &str) -> Result<Option<ValueId>, String> {
+    let (value, ty) = call.typed(name)?;
+    let wanted = call.result()?;
+    Ok((ty.dtype == wanted.dtype && ty.shape == wanted.shape).then_some(value))
+}
+
+/// A copy takes the element type and the shape of its destination.
+fn prepare_copy(call: &Call<'_>) -> Result<Option<Step>, String> {
+    fit(call.typed("src")?, call.result()?).map(|step| step.map(|(op, inputs)| ("src", op, inputs)))
+}
+
+/// What brings a tensor one step nearer to a type that it broadcasts to.
+pub(in super::super) fn fit(
+    (value, ty): (ValueId, &TensorType),
+    wanted: &TensorType,
+) -> Result<Option<(Op, Inputs)>, String> {
+    if ty.dtype != wanted.dtype {
+        return Ok(Some((Copy::Cast { dtype: wanted.dtype }.into(), smallvec![value])));
+    }
+    if ty.shape == wanted.shape {
+        return Ok(None);
+    }
+    // Leading axes of extent 1 may be too many.
+    let surplus = ty.rank().saturating_sub(wanted.rank());
+    if ty.shape.iter().take(surplus).any(|&extent| extent != 1) {
+        return Err(format!("{:?} does not broadcast to {:?}", ty.shape, wanted.shape));
+    }
+    if surplus > 0 {
+        let shape = ty.shape.iter().skip(surplus).copied().collect();
+        return Ok(Some((View::Reshape { shape }.into(), smallvec![value])));
+    }
+    Ok(Some((View::Expand { shape: wanted.shape.clone() }.into(), smallvec![value])))
+}
+
+fn flip(call: &Call<'_>) -> Built {
+    Ok((Copy::Flip { axes: call.ints("dims")? }.into(), smallvec![call.tensor("input")?]))
+}
+
+/// Each slice of an axis several times: a new axis behind it is expanded, then both are one.
+fn repeat_each(call: &Call<'_>) -> Built {
+    let shape = call.result()?.shape.clone();
+    Ok((View::Reshape { shape }.into(), call.with_hosts(call.tensor("repeated")?)))
+}
+
+fn prepare_repeat_each(call: &Call<'_>) -> Result<Option<Step>, String> {
+    if call.given("repeated").is_some() {
+        return Ok(None);
+    }
+    let (input, ty) = call.typed("input")?;
+    let count = size("repeats", call.int("repeats")?)?;
+    let (shape, position) = match call.given("dim") {
+        None => (Shape::from_iter([ty.elements()]), 0),
+        Some(_) => (ty.shape.clone(), call.axis("dim", None, ty.rank())? as usize),
+    };
+    let with_axis = |extent| {
+        let (before, after) = shape.split_at_checked(position.saturating_add(1)).unwrap_or_default();
+        before.iter().copied().chain([extent]).chain(after.iter().copied()).collect::<Shape>()
+    };
+    Ok(Some(match call.optional_tensor("split")? {
+        None => ("split", View::Reshape { shape: with_axis(1) }.into(), smallvec![input]),
+        Some(split) => ("repeated", View::Expand { shape: with_axis(count) }.into(), smallvec![split]),
+    }))
 }
 
 fn same_dtype(call: &Call<'_>) -> Result<bool, String> {

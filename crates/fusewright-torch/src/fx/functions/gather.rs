@@ -1,7 +1,7 @@
 //! Rows and elements picked by index tensors.
 
-use fusewright_ir::Op;
 use fusewright_ir::ops::Gather;
+use fusewright_ir::{Op, ValueId};
 use smallvec::smallvec;
 
 use super::super::arguments::{Built, Call};
@@ -10,11 +10,11 @@ use super::{Row, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("F.embedding", "input weight padding_idx max_norm norm_type scale_grad_by_freq sparse", embedding),
-    row("torch.embedding", "weight input padding_idx scale_grad_by_freq sparse", embedding),
+    row("torch.embedding", "weight input/indices padding_idx scale_grad_by_freq sparse", embedding),
     row("index_select", "input dim index", index_select),
     row("gather", "input dim index sparse_grad", |call| elements(call, "index")),
     row("take_along_dim", "input indices dim", |call| elements(call, "indices")),
-    row("index", "input indices", index),
+    row("index _unsafe_index", "input indices", index),
     row(
         "torchvision.models.swin_transformer._get_relative_position_bias",
         "relative_position_bias_table relative_position_index window_size",
@@ -50,10 +50,19 @@ fn index(call: &Call<'_>) -> Built {
     let Some(Operand::Items(items @ (Items::List(_) | Items::Tuple(_)))) = call.given("indices") else {
         return Err("the argument `indices` must be a list".to_owned());
     };
-    let entries: Vec<Operand<'_>> = call.env.items(items).collect();
-    let mut picked = entries.iter().enumerate().filter(|(_, entry)| !entry.is_none());
-    match (picked.next(), picked.next()) {
-        (Some((axis, &Operand::Tensor(index))), None) => super::subscript::pick(call, axis, index),
-        _ => Err("it picks along several axes at once".to_owned()),
+    let entries = indexed_axes(call, items)?;
+    super::subscript::pick(call, &entries)
+}
+
+/// The axes that a list of index tensors picks along; `None` leaves an axis whole.
+pub(super) fn indexed_axes<'a>(call: &Call<'a>, items: Items<'a>) -> Result<Vec<(u32, ValueId)>, String> {
+    let mut entries = Vec::new();
+    for (axis, entry) in (0..).zip(call.env.items(items)) {
+        match entry {
+            Operand::Tensor(index) => entries.push((axis, index)),
+            entry if entry.is_none() => {}
+            other => return Err(format!("an index that is {}", other.describe())),
+        }
     }
+    Ok(entries)
 }

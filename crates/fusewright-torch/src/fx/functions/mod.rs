@@ -1,12 +1,14 @@
 //! What functions and methods mean: one row each, in a table per family.
 //!
-//! A row has names, a signature and a builder; a call that is several ops has steps before the last one. A bare name such as `softmax` is found for `torch.softmax`, the method
-//! `softmax` and `torch.ops.aten.softmax.int`; where they differ in their arguments, a name with a prefix
-//! (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is preferred. Names of other libraries are written
-//! in full, and what only modules do in brackets. Where overloads of an ATen packet differ in their arguments, the name
-//! ends in that of the overload. An in-place variant (`relu_`, `operator.iadd`) is found under the name without the mark.
+//! A row has names, a signature and a builder; a call that is several ops has steps before the last one. A bare name
+//! such as `softmax` is found for `torch.softmax`, the method `softmax` and `torch.ops.aten.softmax.int`; where they
+//! differ in their arguments, a name with a prefix (`F.softmax` for `torch.nn.functional`, `torch.` for the others) is
+//! preferred. Names of other libraries are written in full, and what only modules do in brackets. Where overloads of an
+//! `aten` packet differ in their arguments, the name ends in that of the overload. An in-place variant (`relu_`,
+//! `operator.iadd`) is found under the name without the mark.
 
 mod attention;
+mod composite;
 mod contraction;
 mod convolution;
 mod copy;
@@ -16,12 +18,16 @@ mod normalization;
 mod pointwise;
 mod pooling;
 mod reduction;
+mod scatter;
 mod subscript;
 mod view;
+
+pub(super) use copy::fit;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use fusewright_ir::ops::Copy;
 use fusewright_ir::{Form, Op};
 
 use super::arguments::{Built, Call, Inputs};
@@ -74,13 +80,23 @@ impl Row {
 /// Makes the op that a call stands for.
 pub(super) type Builder = for<'c, 'a> fn(&'c Call<'a>) -> Built;
 
+/// The operand has the recorded element type before anything is computed, where the call asks for one.
+fn cast_operand(call: &Call<'_>) -> Result<Option<Step>, String> {
+    let (input, ty) = call.typed("input")?;
+    let wanted = call.result()?.dtype;
+    let asked = call.given("dtype").is_some() || call.flag("half_to_float", false)?;
+    let cast = Copy::Cast { dtype: wanted };
+    Ok((asked && ty.dtype != wanted).then(|| ("input", cast.into(), Inputs::from_iter([input]))))
+}
+
 /// A row of a table.
 const fn row(names: &'static str, signature: &'static str, build: Builder) -> Row {
     Row { names, signature, build, results: Results::All, prepare: None }
 }
 
-const TABLES: [&[Row]; 12] = [
+const TABLES: [&[Row]; 14] = [
     attention::ROWS,
+    composite::ROWS,
     contraction::ROWS,
     convolution::ROWS,
     copy::ROWS,
@@ -90,6 +106,7 @@ const TABLES: [&[Row]; 12] = [
     pointwise::ROWS,
     pooling::ROWS,
     reduction::ROWS,
+    scatter::ROWS,
     subscript::ROWS,
     view::ROWS,
 ];
@@ -111,7 +128,7 @@ pub(super) struct Target<'a> {
     space: Space,
     /// Its bare name; the whole target where the space is not one of PyTorch's.
     pub(super) name: &'a str,
-    /// The overload of an ATen operator; empty where there is none.
+    /// The overload of an `aten` operator; empty where there is none.
     overload: &'a str,
 }
 

@@ -4,7 +4,7 @@ use fusewright_ir::ops::Normalization;
 use fusewright_ir::{DType, Op};
 
 use super::super::arguments::{Built, Call, Inputs, size};
-use super::{Row, row};
+use super::{Results, Row, cast_operand, row};
 
 pub(super) const ROWS: &[Row] = &[
     row("layer_norm", "input normalized_shape weight bias eps cudnn_enable", layer_norm),
@@ -26,11 +26,26 @@ pub(super) const ROWS: &[Row] = &[
         "input weight bias running_mean running_var use_input_stats momentum eps cudnn_enabled",
         instance_norm,
     ),
-    row("softmax _softmax", "input dim dtype", |call| softmax(call, false)),
-    row("F.softmax", "input dim _stacklevel dtype", |call| softmax(call, false)),
-    row("log_softmax _log_softmax", "input dim dtype", |call| softmax(call, true)),
-    row("F.log_softmax", "input dim _stacklevel dtype", |call| softmax(call, true)),
+    row("native_layer_norm", "input normalized_shape weight bias eps", layer_norm).with_results(Results::First),
+    row("native_group_norm", "input weight bias N C HxW num_groups/group eps", group_norm).with_results(Results::First),
+    row("_fused_rms_norm", "input normalized_shape weight eps", rms_norm).with_results(Results::First),
+    row("native_batch_norm _native_batch_norm_legit", BATCH, batch_norm).with_results(Results::First),
+    row("cudnn_batch_norm", BATCH, batch_norm).with_results(Results::First),
+    row("_native_batch_norm_legit_no_training", "input weight bias running_mean running_var momentum eps", batch_norm)
+        .with_results(Results::First),
+    row("_native_batch_norm_legit.no_stats", "input weight bias training momentum eps", batch_norm)
+        .with_results(Results::First),
+    row("softmax", "input dim dtype", |call| softmax(call, false, false)).after(cast_operand),
+    row("_softmax", "input dim half_to_float", |call| softmax(call, false, false)).after(cast_operand),
+    row("_safe_softmax", "input dim dtype", |call| softmax(call, false, true)).after(cast_operand),
+    row("F.softmax", "input dim _stacklevel dtype", |call| softmax(call, false, false)).after(cast_operand),
+    row("log_softmax", "input dim dtype", |call| softmax(call, true, false)).after(cast_operand),
+    row("_log_softmax", "input dim half_to_float", |call| softmax(call, true, false)).after(cast_operand),
+    row("F.log_softmax", "input dim _stacklevel dtype", |call| softmax(call, true, false)).after(cast_operand),
 ];
+
+const BATCH: &str =
+    "input weight bias running_mean running_var training momentum/exponential_average_factor eps/epsilon";
 
 /// x and the given affine vectors.
 fn affine(call: &Call<'_>, names: &[&str]) -> Result<Inputs, String> {
@@ -86,10 +101,10 @@ fn instance_norm(call: &Call<'_>) -> Built {
     Ok((Op::Normalization(op), affine(call, &["weight", "bias"])?))
 }
 
-fn softmax(call: &Call<'_>, log: bool) -> Built {
+fn softmax(call: &Call<'_>, log: bool, zero_masked: bool) -> Built {
     let (input, ty) = call.typed("input")?;
     // The axis that PyTorch takes when none is given.
     let implied = i64::from(!matches!(ty.rank(), 0 | 1 | 3));
-    let op = Normalization::Softmax { axis: call.int_or("dim", implied)?, log, zero_masked: false };
+    let op = Normalization::Softmax { axis: call.int_or("dim", implied)?, log, zero_masked };
     Ok((Op::Normalization(op), Inputs::from_iter([input])))
 }

@@ -49,7 +49,7 @@ fn subscript<'a>(call: &Call<'a>, index: Operand<'a>) -> Built {
     let mut hidden = ty.rank().checked_sub(named).ok_or("more entries than axes")?;
     let mut extents = (0_usize..).zip(ty.shape.iter().copied());
     let mut items = Vec::with_capacity(ty.rank());
-    let mut picked = None;
+    let mut picked = Vec::new();
     for &entry in &entries {
         if entry.is_none() {
             items.push(Index::New);
@@ -59,11 +59,10 @@ fn subscript<'a>(call: &Call<'a>, index: Operand<'a>) -> Built {
         } else {
             let (axis, extent) = extents.next().ok_or("more entries than axes")?;
             items.push(match entry {
-                Operand::Tensor(tensor) if picked.is_none() => {
-                    picked = Some((axis, tensor));
+                Operand::Tensor(tensor) => {
+                    picked.push((u32::try_from(axis).map_err(|_| "too many axes")?, tensor));
                     whole(extent)
                 }
-                Operand::Tensor(_) => return Err("several tensors as indices".to_owned()),
                 Operand::Scalar(Scalar::Bool(_)) => return Err("a truth value as index".to_owned()),
                 _ => match entry.int() {
                     Some(position) => Index::At(position_in(position, extent)?),
@@ -74,10 +73,10 @@ fn subscript<'a>(call: &Call<'a>, index: Operand<'a>) -> Built {
     }
     items.extend(extents.map(|(_, extent)| whole(extent)));
     let unchanged = || items.iter().copied().eq(ty.shape.iter().copied().map(whole));
-    match picked {
-        None => Ok(view(call, x, ty, items)),
-        Some((axis, index)) if unchanged() => pick(call, axis, index),
-        Some(_) => Err("a tensor among other indices".to_owned()),
+    match picked.as_slice() {
+        [] => Ok(view(call, x, ty, items)),
+        picked if unchanged() => pick(call, picked),
+        _ => Err("a tensor among other indices".to_owned()),
     }
 }
 
@@ -108,21 +107,32 @@ fn view(call: &Call<'_>, x: ValueId, ty: &TensorType, items: Vec<Index>) -> (Op,
     (view.into(), call.with_hosts(x))
 }
 
-/// Rows picked along one axis by a tensor of positions.
-pub(super) fn pick(call: &Call<'_>, axis: usize, index: ValueId) -> Built {
+/// Elements picked by tensors of positions along some axes.
+pub(super) fn pick(call: &Call<'_>, picked: &[(u32, ValueId)]) -> Built {
     let (x, ty) = call.typed("input")?;
-    let positions = call.env.tensor_type(index)?;
-    if !matches!(positions.dtype, DType::I64 | DType::I32) {
-        return Err("a mask as index".to_owned());
-    }
-    match positions.rank() {
-        1 => {
-            let axis = i64::try_from(axis).map_err(|_| "the axis is too large")?;
-            Ok((Op::Gather(Gather::IndexSelect { axis }), smallvec![x, index]))
+    check_positions(call, picked)?;
+    if let &[(axis, index)] = picked {
+        match call.env.tensor_type(index)?.rank() {
+            1 => return Ok((Op::Gather(Gather::IndexSelect { axis: i64::from(axis) }), smallvec![x, index])),
+            rank if rank > 1 && axis == 0 && ty.rank() == 2 => {
+                return Ok((Op::Gather(Gather::Embedding), smallvec![index, x]));
+            }
+            _ => {}
         }
-        _ if axis == 0 && ty.rank() == 2 => Ok((Op::Gather(Gather::Embedding), smallvec![index, x])),
-        rank => Err(format!("an index tensor of rank {rank}")),
     }
+    let axes = picked.iter().map(|&(axis, _)| axis).collect();
+    let inputs = [x].into_iter().chain(picked.iter().map(|&(_, index)| index)).collect();
+    Ok((Op::Gather(Gather::Indexed { axes }), inputs))
+}
+
+/// Masks as indices pick as many elements as they hold, which no shape says.
+pub(super) fn check_positions(call: &Call<'_>, picked: &[(u32, ValueId)]) -> Result<(), String> {
+    for &(_, index) in picked {
+        if !matches!(call.env.tensor_type(index)?.dtype, DType::I64 | DType::I32) {
+            return Err("a mask as index".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A possibly negative position in an axis of this extent.

@@ -1,8 +1,8 @@
 //! Other descriptions of the same memory. Where a call computes its shape, the recorded one counts, and the host values
 //! that it was computed from become further operands.
 
-use fusewright_ir::TensorType;
 use fusewright_ir::ops::{Index, View};
+use fusewright_ir::{TensorType, row_major_strides};
 use smallvec::SmallVec;
 
 use super::super::arguments::{Built, Call, axis};
@@ -10,13 +10,13 @@ use super::subscript::{position_in, slice};
 use super::{Row, row};
 
 pub(super) const ROWS: &[Row] = &[
-    row("reshape view _unsafe_view", "input *shape dtype", reshape),
+    row("reshape view _unsafe_view _reshape_alias", "input *shape/size dtype stride", reshape),
     row("reshape_as view_as", "input other", reshape),
     row("flatten", "input start_dim end_dim", reshape),
     row("ravel", "input", reshape),
     row("squeeze unsqueeze", "input dim", reshape),
     row("unflatten", "input dim sizes", reshape),
-    row("transpose swapaxes swapdims", "input dim0 dim1", transpose),
+    row("transpose swapaxes swapdims", "input dim0/axis0 dim1/axis1", transpose),
     row("t numpy_T", "input", reverse_axes),
     row("mT", "input", swap_last_axes),
     row("permute", "input *dims", |call| {
@@ -27,15 +27,46 @@ pub(super) const ROWS: &[Row] = &[
     row("builtins.getattr", "input name", attribute),
     row("expand broadcast_to", "input *size implicit", expand),
     row("expand_as", "input other", expand),
-    row("chunk", "input chunks dim", split),
-    row("split split_with_sizes tensor_split", "input sizes dim", split),
+    row("chunk unsafe_chunk", "input chunks dim", split),
+    row(
+        "split split_with_sizes tensor_split unsafe_split unsafe_split_with_sizes",
+        "input sizes/sections/indices/tensor_indices_or_sections dim",
+        split,
+    ),
     row("unbind", "input dim", unbind),
     row("narrow", "input dim start length", narrow),
     row("select", "input dim index", select),
     row("slice", "input dim start end step", slice_axis),
+    row("as_strided", "input size stride storage_offset", strided),
+    row("view_as_complex view_as_real", "input", reinterpret),
 ];
 
+/// Other elements in the same bytes, as the record says.
+fn reinterpret(call: &Call<'_>) -> Built {
+    let ty = call.result()?;
+    let view = View::Reinterpret { dtype: ty.dtype, shape: ty.shape.clone() };
+    Ok((view.into(), call.with_hosts(call.tensor("input")?)))
+}
+
+/// Row-major strides over all of a tensor that lies row-major are another shape.
+fn strided(call: &Call<'_>) -> Built {
+    let (input, ty) = call.typed("input")?;
+    let shape = call.result()?.shape.clone();
+    let strides = call.ints("stride")?;
+    let row_major = row_major_strides(&shape);
+    let same = |((&extent, &stride), &dense): ((&u64, &i64), &i64)| extent == 1 || stride == dense;
+    let plain = strides.len() == shape.len() && shape.iter().zip(&strides).zip(&row_major).all(same);
+    let whole = call.result()?.elements() == ty.elements() && call.env.storage.is_contiguous(input);
+    if plain && whole && call.int_or("storage_offset", 0)? == 0 {
+        return Ok((View::Reshape { shape }.into(), call.with_hosts(input)));
+    }
+    Err("strides that are not those of the shape".to_owned())
+}
+
 fn reshape(call: &Call<'_>) -> Built {
+    if call.result()?.dtype != call.typed("input")?.1.dtype {
+        return reinterpret(call);
+    }
     let shape = call.result()?.shape.clone();
     Ok((View::Reshape { shape }.into(), call.with_hosts(call.tensor("input")?)))
 }
@@ -149,22 +180,30 @@ fn narrow(call: &Call<'_>) -> Built {
 }
 
 fn select(call: &Call<'_>) -> Built {
-    let (input, ty) = call.typed("input")?;
+    Ok((select_view(call)?.into(), call.with_hosts(call.tensor("input")?)))
+}
+
+/// The index of an axis that a call names.
+pub(super) fn select_view(call: &Call<'_>) -> Result<View, String> {
+    let (_, ty) = call.typed("input")?;
     let axis = call.axis("dim", None, ty.rank())?;
     let extent = ty.shape.get(axis as usize).copied().unwrap_or_default();
     let index = position_in(call.int("index")?, extent)?;
-    Ok((View::Select { axis, index }.into(), call.with_hosts(input)))
+    Ok(View::Select { axis, index })
 }
 
 fn slice_axis(call: &Call<'_>) -> Built {
-    let (input, ty) = call.typed("input")?;
+    Ok((slice_view(call)?.into(), call.with_hosts(call.tensor("input")?)))
+}
+
+/// The range of an axis that a call names.
+pub(super) fn slice_view(call: &Call<'_>) -> Result<View, String> {
+    let (_, ty) = call.typed("input")?;
     let axis = call.axis("dim", Some(0), ty.rank())?;
     let extent = ty.shape.get(axis as usize).copied().unwrap_or_default();
     let bounds = [call.optional_int("start")?, call.optional_int("end")?, call.optional_int("step")?];
     match slice(bounds, extent)? {
-        Index::Range { start, length, step } => {
-            Ok((View::Slice { axis, start, length, step }.into(), call.with_hosts(input)))
-        }
+        Index::Range { start, length, step } => Ok(View::Slice { axis, start, length, step }),
         Index::At(_) | Index::New => Err("a slice is a range".to_owned()),
     }
 }
