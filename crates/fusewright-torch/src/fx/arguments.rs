@@ -273,7 +273,7 @@ impl<'a> Call<'a> {
 }
 
 /// The name by which a builder asks for an argument of a signature.
-fn first_name(name: &'static str) -> &'static str {
+fn first_name(name: &str) -> &str {
     let name = name.trim_start_matches('*');
     name.split_once('/').map_or(name, |(first, _)| first)
 }

@@ -10,9 +10,9 @@ use super::schema::{Arg, Document, NodeEntry, Opcode};
 
 /// What a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Maker {
-    /// The position of the node.
-    pub(super) position: usize,
+pub(super) struct Position {
+    /// The index of the node.
+    pub(super) node: usize,
     /// Which member of its result; `None` for the whole.
     pub(super) member: Option<usize>,
 }
@@ -20,7 +20,7 @@ pub(super) struct Maker {
 /// Nodes by name, and where each is read last.
 #[derive(Debug)]
 pub(super) struct References<'a> {
-    index: HashMap<&'a str, Maker>,
+    index: HashMap<&'a str, Position>,
     last_use: Vec<usize>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> References<'a> {
             let members = node.results.iter().enumerate().filter(|(_, name)| !name.is_empty());
             let members = members.map(|(member, name)| (name, Some(member)));
             for (name, member) in std::iter::once((&node.name, None)).chain(members) {
-                if index.insert(name.as_str(), Maker { position, member }).is_some() {
+                if index.insert(name.as_str(), Position { node: position, member }).is_some() {
                     return Err(FxError::DuplicateNode { name: name.clone() });
                 }
             }
@@ -58,7 +58,7 @@ impl<'a> References<'a> {
     }
 
     /// What this name means.
-    pub(super) fn maker(&self, name: &str) -> Option<Maker> {
+    pub(super) fn position(&self, name: &str) -> Option<Position> {
         self.index.get(name).copied()
     }
 
@@ -70,7 +70,7 @@ impl<'a> References<'a> {
     fn check_node(&mut self, nodes: &[NodeEntry], user: usize, node: &NodeEntry) -> Result<(), FxError> {
         let (index, last_use) = (&self.index, &mut self.last_use);
         each_argument(node, &mut |name| {
-            let Some(&Maker { position: made, .. }) = index.get(name) else {
+            let Some(&Position { node: made, .. }) = index.get(name) else {
                 return Err(FxError::UnknownReference { node: node.name.clone(), reference: name.to_owned() });
             };
             let names = || (node.name.clone(), name.to_owned());
@@ -95,7 +95,7 @@ impl<'a> References<'a> {
 }
 
 /// Whether `from` is `to` or depends on it, directly or not.
-fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, Maker>, from: usize, to: usize) -> bool {
+fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, Position>, from: usize, to: usize) -> bool {
     let mut seen = vec![false; nodes.len()];
     let mut pending = vec![from];
     while let Some(position) = pending.pop() {
@@ -105,7 +105,7 @@ fn reaches(nodes: &[NodeEntry], index: &HashMap<&str, Maker>, from: usize, to: u
         let (Some(node), Some(seen)) = (nodes.get(position), seen.get_mut(position)) else { continue };
         if !std::mem::replace(seen, true) {
             let _ = each_argument(node, &mut |name| {
-                pending.extend(index.get(name).map(|maker| maker.position));
+                pending.extend(index.get(name).map(|position| position.node));
                 Ok(())
             });
         }

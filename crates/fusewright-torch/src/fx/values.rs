@@ -5,7 +5,7 @@ use std::cell::Cell;
 use fusewright_ir::{Graph, Storage, TensorType, Type, ValueId};
 
 use super::mutation::Mutations;
-use super::references::{Maker, References};
+use super::references::{Position, References};
 use super::schema::{Arg, Scalar, Val};
 use super::symbols::{Sizes, dtype};
 
@@ -124,7 +124,7 @@ impl Env<'_> {
     pub(super) fn operand<'a>(&'a self, arg: &'a Arg) -> Operand<'a> {
         match arg {
             Arg::Scalar(scalar) => Operand::Scalar(scalar),
-            Arg::Ref(name) => match self.references.maker(name).and_then(|maker| self.made(maker)) {
+            Arg::Ref(name) => match self.references.position(name).and_then(|position| self.made(position)) {
                 Some(held) => self.held_operand(held),
                 None => Operand::Opaque(name),
             },
@@ -138,8 +138,8 @@ impl Env<'_> {
         }
     }
 
-    fn made(&self, maker: Maker) -> Option<&Held> {
-        match (self.held.get(maker.position)?, maker.member) {
+    fn made(&self, position: Position) -> Option<&Held> {
+        match (self.held.get(position.node)?, position.member) {
             (held, None) => Some(held),
             (Held::Items(items), Some(member)) => items.get(member),
             (_, Some(_)) => None,

@@ -36,11 +36,18 @@ pub(super) fn add_inputs<'p>(
                     {
                         add_parameter(converter, scope, local, owned.name, kind, ties)?;
                     }
-                    add(converter, scope, local, Opcode::GetAttr, owned.name)?;
+                    let out = converter.tensor(graph, local, local)?;
+                    add(converter, scope, local, Opcode::GetAttr, owned.name, out);
                 }
-                None => add(converter, scope, local, Opcode::Placeholder, local)?,
+                None => {
+                    let out = converter.tensor(graph, local, local)?;
+                    add(converter, scope, local, Opcode::Placeholder, local, out);
+                }
             },
-            Argument::Symbol(local) => add(converter, scope, local, Opcode::Placeholder, local)?,
+            Argument::Symbol(local) => {
+                let out = converter.symbol(graph, local);
+                add(converter, scope, local, Opcode::Placeholder, local, out);
+            }
             Argument::Object(local) => scope.set(local, Arg::Opaque("an object".to_owned())),
             // Constants are written again where they are used.
             _ => {}
@@ -66,22 +73,10 @@ fn owned(signature: &Signature) -> HashMap<&str, Owned<'_>> {
     owned
 }
 
-fn add<'p>(
-    converter: &mut Converter<'p>,
-    scope: &mut Scope<'p>,
-    local: &'p str,
-    op: Opcode,
-    target: &str,
-) -> Result<(), Pt2Error> {
-    let out = if scope.graph.tensor_values.contains_key(local) {
-        converter.tensor(scope.graph, local, local)?
-    } else {
-        converter.symbol(scope.graph, local)
-    };
+fn add<'p>(converter: &mut Converter<'p>, scope: &mut Scope<'p>, local: &'p str, op: Opcode, target: &str, out: Val) {
     let name = converter.unique(local);
     scope.set(local, Arg::Ref(name.clone()));
     converter.push(NodeEntry { target: target.to_owned(), out: Some(out), ..entry(name, op) });
-    Ok(())
 }
 
 fn add_parameter<'p>(

@@ -46,7 +46,12 @@ impl Ties {
         let file = |path: &str| archive.size(&format!("{}{path}", layout.weights_folder));
         let files: BTreeSet<&str> = table.config.values().map(|weight| weight.path_name.as_str()).collect();
         let sizes: BTreeMap<&str, Option<u64>> = files.into_iter().map(|path| (path, file(path))).collect();
-        if sizes.values().any(Option::is_none) {
+        // Of a model without data there is one empty file.
+        if table
+            .config
+            .values()
+            .any(|weight| sizes.get(weight.path_name.as_str()).is_none_or(|size| size.is_none_or(|size| size == 0)))
+        {
             notes.push(MISSING.to_owned());
         }
         let empty = empty_files(&table);

@@ -139,7 +139,15 @@ fn mixed_precision_converts_the_operands_of_products() {
     );
     let loaded = read(&region("wrap_with_autocast", &mode(true), "", &short)).unwrap();
     assert_eq!(loaded.warnings, []);
-    assert_eq!(lines(&loaded).iter().filter(|line| line.contains("cast")).count(), 5, "{:?}", lines(&loaded));
+    assert_eq!(
+        lines(&loaded)[1..5],
+        [
+            "%x_cast: bf16[2, 2] = cast(%y) {dtype = \"bf16\"}",
+            "%x_cast.2: bf16[2, 2] = cast(%y) {dtype = \"bf16\"}",
+            "%m: bf16[2, 2] = matmul(%x_cast, %x_cast.2)",
+            "%y.2: f32[2, 2] = cast(%m) {dtype = \"f32\"}",
+        ]
+    );
     let plain = call("mm.default", "self=%x mat2=%x", "y");
     let loaded = read(&region("wrap_with_autocast", &mode(false), "", &plain)).unwrap();
     assert_eq!(loaded.warnings, []);
@@ -189,7 +197,8 @@ fn weights_at_one_place_are_one_parameter() {
     assert_eq!((count(&loaded), loaded.notes.len()), (1, 0));
     assert_eq!(loaded.graph.name, "model");
     assert_eq!(count(&tied(Some(&same), &[])), 1, "the table alone says so");
-    assert_eq!(count(&tied(Some(&same), &[("archive/data/weights/weight_0", &[])])), 2, "an empty file says nothing");
+    let loaded = tied(Some(&same), &[("archive/data/weights/weight_0", &[])]);
+    assert_eq!((count(&loaded), loaded.notes.len()), (2, 1), "an empty file says nothing");
     let apart = weights(&[("a.weight", "weight_0", 0, "7[4, 4]"), ("b.weight", "weight_0", 16, "7[4, 4]")]);
     assert_eq!(count(&tied(Some(&apart), &[])), 2, "another offset");
     let empty = weights(&[
