@@ -84,6 +84,15 @@ const fn decoder(model_type: &'static str, build: Build) -> Model {
     Model { model_type, build, heads: DECODER }
 }
 
+/// A model with a vision tower, of which the language model is built.
+const fn language_model(model_type: &'static str) -> Model {
+    Model {
+        model_type,
+        build: decoder::language_model,
+        heads: &[Head::ConditionalGeneration, Head::CausalLm, Head::None],
+    }
+}
+
 const MODELS: &[Model] = &[
     decoder("bloom", gpt::bloom),
     decoder("cohere", decoder::cohere),
@@ -92,7 +101,11 @@ const MODELS: &[Model] = &[
     decoder("falcon", gpt::falcon),
     decoder("gemma", decoder::gemma),
     decoder("gemma2", decoder::gemma2),
-    decoder("gemma3", decoder::gemma3),
+    language_model("gemma3"),
+    language_model("llama4"),
+    language_model("llava"),
+    language_model("mistral3"),
+    decoder("llama4_text", decoder::llama4_text),
     decoder("gemma3_text", decoder::gemma3_text),
     decoder("glm", decoder::glm),
     decoder("glm4", decoder::glm4),

@@ -1,7 +1,7 @@
 //! One layer of a decoder: attention and MLP between norms.
 
-use fusewright_ir::ValueId;
-use fusewright_ir::ops::Normalization;
+use fusewright_ir::ops::{Binary, Copy, Normalization, Unary};
+use fusewright_ir::{Op, ValueId};
 
 use super::{Activation, Block, Layer, Mlp, Projection, QkNorm, Stack};
 use crate::HfError;
@@ -29,7 +29,7 @@ impl Stack {
             })
         };
         let feed = |b: &mut Builder, x| {
-            b.within("mlp", |b| match &self.moe {
+            b.within(self.mlp_module, |b| match &self.moe {
                 Some(moe) if layer.sparse => moe.build(b, config, self.activation, x),
                 _ => self.mlp(b, config, x),
             })
@@ -95,6 +95,13 @@ impl Stack {
         if let Some(tables) = rope {
             q = b.rotated(q, tables)?;
             k = b.rotated(k, tables)?;
+            if let Some(QkNorm::Turned(epsilon)) = self.qk_norm {
+                let norm = Op::Normalization(Normalization::RmsNorm { axes: 1, epsilon });
+                q = b.node("rms_norm", norm.clone(), &[q])?;
+                k = b.node("rms_norm", norm, &[k])?;
+            }
+        } else if let Some(temperature) = self.temperature {
+            q = tempered(b, tokens, temperature, q)?;
         }
         let kv = b.cached(index, tokens, layer.window, k, v)?;
         let sinks = if self.sinks { Some(b.parameter("sinks", &[self.heads])?) } else { None };
@@ -175,14 +182,11 @@ pub(super) fn gated(
 fn head_norm(b: &mut Builder, norm: QkNorm, which: usize, x: ValueId) -> Result<ValueId, HfError> {
     let heads = b.extent(x, 1);
     match norm {
-        QkNorm::Full(_) => Ok(x),
+        QkNorm::Full(_) | QkNorm::Turned(_) => Ok(x),
         QkNorm::Head(norm, [query, key]) => b.norm(if which == 0 { query } else { key }, x, norm),
         QkNorm::HeadMatrix(epsilon) => b.within(if which == 0 { "q_norm" } else { "k_norm" }, |b| {
-            let normed = b.node(
-                "layer_norm",
-                fusewright_ir::Op::Normalization(Normalization::LayerNorm { axes: 1, epsilon }),
-                &[x],
-            )?;
+            let normed =
+                b.node("layer_norm", Op::Normalization(Normalization::LayerNorm { axes: 1, epsilon }), &[x])?;
             let width = b.width(x);
             let weight = b.parameter("weight", &[heads, width])?;
             let weight = b.reshape(weight, &[1, heads, 1, width])?;
@@ -197,4 +201,18 @@ fn head_norm(b: &mut Builder, norm: QkNorm, which: usize, x: ValueId) -> Result<
             b.concat(&parts, 1)
         }),
     }
+}
+
+/// Queries times `1 + growth · ln(1 + ⌊(position + 1) / step⌋)`.
+fn tempered(b: &mut Builder, tokens: Tokens, [step, growth]: [f64; 2], q: ValueId) -> Result<ValueId, HfError> {
+    let positions = b.positions(tokens.context, tokens.new)?;
+    let positions = b.with_scalar(Binary::Add, positions, 1.0)?;
+    let steps = b.with_scalar(Binary::FloorDiv, positions, step)?;
+    let steps = b.node("to", Copy::Cast { dtype: b.dtype }, &[steps])?;
+    let steps = b.with_scalar(Binary::Add, steps, 1.0)?;
+    let logarithms = b.unary(Unary::Log, steps)?;
+    let scales = b.with_scalar(Binary::Mul, logarithms, growth)?;
+    let scales = b.with_scalar(Binary::Add, scales, 1.0)?;
+    let scales = b.reshape(scales, &[1, 1, tokens.new, 1])?;
+    b.mul(q, scales)
 }
