@@ -336,7 +336,7 @@ family!(gpt_oss(config) {
     stack.some_windowed(config, |index| index.is_multiple_of(2))
 });
 
-/// Compressed attention and experts with a shared one, as both DeepSeek versions have them.
+/// Compressed attention and experts with a shared one, as both versions of `DeepSeek` have them.
 fn deepseek_stack(config: &Config<'_>, scores: Scores, interleaved: bool) -> Result<Stack, HfError> {
     let mut moe = Moe::of(config, "n_routed_experts", "moe_intermediate_size")?.with_groups(config)?;
     moe.scores = scores;
@@ -415,6 +415,10 @@ pub(crate) fn language_model(b: &mut Builder, config: &Config<'_>, request: &Req
     };
     let text = config.nested("text_config", usual)?;
     b.note("only the language model is built: the vision tower and what projects its result are left out");
-    let request = Request { head: Head::CausalLm, options: request.options };
+    if let Some(dtype) = text.dtype()? {
+        b.dtype = dtype;
+    }
+    let head = if request.head == Head::None { Head::None } else { Head::CausalLm };
+    let request = Request { head, options: request.options };
     (crate::models::find(&text.model_type)?.build)(b, &text, &request)
 }

@@ -166,16 +166,12 @@ impl Moe {
         let Some([groups, part]) = self.groups.filter(|[groups, part]| groups != part) else { return Ok(scores) };
         let size = self.experts / groups;
         let grouped = b.reshape(scores, &[tokens, groups, size])?;
-        let best = match self.scores {
-            Scores::Sigmoid => {
-                let [best, _] = b.topk(grouped, size.min(2))?;
-                let op = Reduction::Reduce { kind: ReduceKind::Sum, axes: vec![-1], keep: false };
-                b.node("sum", Op::Reduction(op), &[best])?
-            }
-            _ => {
-                let op = Reduction::Reduce { kind: ReduceKind::Max, axes: vec![-1], keep: false };
-                b.node("amax", Op::Reduction(op), &[grouped])?
-            }
+        let fold = |kind| Op::Reduction(Reduction::Reduce { kind, axes: vec![-1], keep: false });
+        let best = if self.scores == Scores::Sigmoid {
+            let [best, _] = b.topk(grouped, size.min(2))?;
+            b.node("sum", fold(ReduceKind::Sum), &[best])?
+        } else {
+            b.node("amax", fold(ReduceKind::Max), &[grouped])?
         };
         let [_, chosen] = b.topk(best, part)?;
         let outside = b.full_of(1.0, DType::Bool, &[tokens, groups])?;
