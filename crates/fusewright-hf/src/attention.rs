@@ -78,7 +78,7 @@ impl Builder {
             }
             let past = b.input(&format!("past_key_values.{layer}.{name}"), b.dtype, &shape)?;
             let all = b.concat(&[past, new], 2)?;
-            b.graph.add_output(all);
+            b.caches.push(all);
             Ok(all)
         };
         let keys = append(self, "key", keys)?;

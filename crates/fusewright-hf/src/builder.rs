@@ -34,6 +34,8 @@ pub(crate) struct Builder {
     pub(crate) phase: Phase,
     /// What the user should know about the file as a whole.
     pub(crate) notes: Vec<String>,
+    /// Keys and values that the next step will find in its cache.
+    pub(crate) caches: Vec<ValueId>,
     scope: String,
     used: HashMap<String, u32>,
 }
@@ -41,7 +43,15 @@ pub(crate) struct Builder {
 impl Builder {
     pub(crate) fn new(name: &str, dtype: DType, phase: Phase) -> Self {
         let scope = String::new();
-        Self { graph: Graph::new(name), dtype, phase, notes: Vec::new(), scope, used: HashMap::new() }
+        Self {
+            graph: Graph::new(name),
+            dtype,
+            phase,
+            notes: Vec::new(),
+            caches: Vec::new(),
+            scope,
+            used: HashMap::new(),
+        }
     }
 
     /// Builds inside the module `name`, relative to where the builder stands; an empty name stays there.
@@ -94,9 +104,19 @@ impl Builder {
         self.source(name, dtype, shape, Origin::Buffer)
     }
 
-    /// Something the caller gives.
+    /// Something the caller gives; its name is that of an argument, whatever the module.
     pub(crate) fn input(&mut self, name: &str, dtype: DType, shape: &[u64]) -> Result<ValueId, HfError> {
-        self.source(name, dtype, shape, Origin::Input)
+        let scope = std::mem::take(&mut self.scope);
+        let input = self.source(name, dtype, shape, Origin::Input);
+        self.scope = scope;
+        input
+    }
+
+    /// Declares the result of the model, and after it the caches.
+    pub(crate) fn results(&mut self, results: &[ValueId]) {
+        for value in results.iter().copied().chain(std::mem::take(&mut self.caches)) {
+            self.graph.add_output(value);
+        }
     }
 
     /// The shape of a tensor; empty for what is none.

@@ -71,7 +71,7 @@ type Build = fn(&mut Builder, &Config<'_>, &Request<'_>) -> Result<(), HfError>;
 
 /// A known model type.
 pub(crate) struct Model {
-    pub(crate) model_type: &'static str,
+    pub(crate) name: &'static str,
     pub(crate) build: Build,
     /// The heads it has; the first one is taken when the configuration names none.
     heads: &'static [Head],
@@ -80,8 +80,13 @@ pub(crate) struct Model {
 const DECODER: &[Head] =
     &[Head::CausalLm, Head::None, Head::SequenceClassification, Head::TokenClassification, Head::QuestionAnswering];
 
-const fn decoder(model_type: &'static str, build: Build) -> Model {
-    Model { model_type, build, heads: DECODER }
+const fn decoder(name: &'static str, build: Build) -> Model {
+    Model { name, build, heads: DECODER }
+}
+
+/// A model with a vision tower, of which the language model is built.
+const fn language_model(name: &'static str) -> Model {
+    Model { name, build: decoder::language_model, heads: &[Head::ConditionalGeneration, Head::CausalLm, Head::None] }
 }
 
 const MODELS: &[Model] = &[
@@ -92,7 +97,11 @@ const MODELS: &[Model] = &[
     decoder("falcon", gpt::falcon),
     decoder("gemma", decoder::gemma),
     decoder("gemma2", decoder::gemma2),
-    decoder("gemma3", decoder::gemma3),
+    language_model("gemma3"),
+    language_model("llama4"),
+    language_model("llava"),
+    language_model("mistral3"),
+    decoder("llama4_text", decoder::llama4_text),
     decoder("gemma3_text", decoder::gemma3_text),
     decoder("glm", decoder::glm),
     decoder("glm4", decoder::glm4),
@@ -123,12 +132,12 @@ const MODELS: &[Model] = &[
 
 /// Every model type that can be read.
 pub fn model_types() -> impl Iterator<Item = &'static str> {
-    MODELS.iter().map(|model| model.model_type)
+    MODELS.iter().map(|model| model.name)
 }
 
 /// The row of a model type.
 pub(crate) fn find(model_type: &str) -> Result<&'static Model, HfError> {
-    MODELS.iter().find(|model| model.model_type == model_type).ok_or_else(|| HfError::UnknownModelType {
+    MODELS.iter().find(|model| model.name == model_type).ok_or_else(|| HfError::UnknownModelType {
         found: model_type.chars().take(60).collect(),
         similar: similar(model_type),
     })
@@ -145,7 +154,7 @@ impl Model {
             Some(head) if self.heads.contains(&head) => Ok(head),
             _ => Err(HfError::UnknownHead {
                 found: class.chars().take(60).collect(),
-                model_type: self.model_type.to_owned(),
+                model_type: self.name.to_owned(),
                 expected: ENDINGS
                     .iter()
                     .filter(|(_, head)| self.heads.contains(head))

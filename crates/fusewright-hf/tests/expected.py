@@ -4,7 +4,8 @@ Each model is built on the meta device from the very file that the reader reads,
 it generates, for one more token after those), and counted: unique parameters, FLOPs of contractions, attentions. Three
 things are added to what torch's counter sees, as its registry or the class's code does not show them:
 
-- experts: tokens x chosen experts pairs, by the shapes of the expert weights;
+- experts: tokens x chosen experts pairs, by the shapes of the expert weights (the class of Llama 4 computes all pairs
+  and weighs most of them with zero: they are not counted);
 - rotary tables: one product of frequencies and positions for each sequence, however the class writes it (Falcon makes
   them even where its attention uses a bias instead: not counted);
 - nothing else.
@@ -59,16 +60,20 @@ def watch(model, counter, extra):
         if is_attention(module) and not any(is_attention(inner) for inner in list(module.modules())[1:]):
             module.register_forward_hook(lambda *_: setattr(extra, "attentions", extra.attentions + 1))
         if name.endswith("Experts"):
-            module.forward = experts(module, extra)
+            module.forward = experts(module, model.config, extra)
         if name.endswith("RotaryEmbedding") and not getattr(model.config, "alibi", False):
             watch_rotary(module, counter, extra)
 
 
-def experts(module, extra):
+def experts(module, config, extra):
     weights = [p for p in module.parameters() if p.dim() == 3]
 
-    def forward(hidden, chosen, *_, **__):
-        extra.flops += sum(2 * chosen.numel() * p.shape[1] * p.shape[2] for p in weights)
+    def forward(hidden, chosen=None, *_, **__):
+        if chosen is None:
+            pairs = hidden.shape[0] // module.num_experts * config.num_experts_per_tok
+        else:
+            pairs = chosen.numel()
+        extra.flops += sum(2 * pairs * p.shape[1] * p.shape[2] for p in weights)
         return torch.empty_like(hidden)
 
     return forward

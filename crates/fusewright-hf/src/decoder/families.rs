@@ -8,7 +8,7 @@ use super::{Activation, Block, Layer, Mlp, Projection, QkNorm, Stack};
 use crate::HfError;
 use crate::builder::{Builder, Norm};
 use crate::config::Config;
-use crate::models::Request;
+use crate::models::{Head, Request};
 use crate::rope::Rope;
 
 const HEAD_NORMS: [&str; 2] = ["q_norm", "k_norm"];
@@ -112,15 +112,22 @@ family!(qwen3(config) {
     if config.flag("use_sliding_window")? { stack.some_windowed(config, late_window(config)?) } else { Ok(stack) }
 });
 
-family!(smollm3(config) {
-    let mut stack = Stack::of(config)?;
-    let interval = config.optional_size("no_rope_layer_interval")?.unwrap_or(4);
-    let turned = config.sizes("no_rope_layers")?;
-    for (index, layer) in (0_u64..).zip(&mut stack.per_layer) {
-        let stated = turned.as_ref().and_then(|list| list.get(usize::try_from(index).ok()?));
-        let turns = stated.map_or_else(|| !(index + 1).is_multiple_of(interval), |&flag| flag != 0);
-        layer.rope = turns.then_some(0);
+impl Stack {
+    /// Layers turn queries and keys where `no_rope_layers` has a 1, else but for every n-th.
+    fn sometimes_turned(mut self, config: &Config<'_>) -> Result<Self, HfError> {
+        let interval = config.optional_size("no_rope_layer_interval")?.unwrap_or(4);
+        let turned = config.sizes("no_rope_layers")?.filter(|list| !list.is_empty());
+        for (index, layer) in (0_u64..).zip(&mut self.per_layer) {
+            let stated = turned.as_ref().and_then(|list| list.get(usize::try_from(index).ok()?));
+            let turns = stated.map_or_else(|| !(index + 1).is_multiple_of(interval), |&flag| flag != 0);
+            layer.rope = turns.then_some(0);
+        }
+        Ok(self)
     }
+}
+
+family!(smollm3(config) {
+    let stack = Stack::of(config)?.sometimes_turned(config)?;
     let still: Vec<bool> = stack.per_layer.iter().map(|layer| layer.rope.is_none()).collect();
     if !config.flag("use_sliding_window")? {
         return Ok(stack);
@@ -190,12 +197,6 @@ family!(gemma3_text(config) {
     }
     Ok(stack)
 });
-
-/// The language model of a configuration that has a vision tower beside it.
-pub(crate) fn gemma3(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<(), HfError> {
-    b.note("only the language model is built: the vision tower and what projects its result are left out");
-    gemma3_text(b, &config.nested("text_config", "gemma3_text")?, request)
-}
 
 family!(phi3(config) {
     let mut stack = Stack::of(config)?.all_windowed(config)?;
@@ -326,6 +327,7 @@ family!(gpt_oss(config) {
     let mut moe = Moe::of(config, "num_local_experts", "intermediate_size")?;
     moe.router = "router";
     moe.scores = Scores::SoftmaxOfChosen;
+    moe.transposed = false;
     moe.normalised = false;
     let alpha = config.optional_float("swiglu_alpha")?.unwrap_or(1.702);
     moe.clamped = Some([alpha, config.optional_float("swiglu_limit")?.unwrap_or(7.0)]);
@@ -334,7 +336,7 @@ family!(gpt_oss(config) {
     stack.some_windowed(config, |index| index.is_multiple_of(2))
 });
 
-/// Compressed attention and experts with a shared one, as both DeepSeek versions have them.
+/// Compressed attention and experts with a shared one, as both versions of `DeepSeek` have them.
 fn deepseek_stack(config: &Config<'_>, scores: Scores, interleaved: bool) -> Result<Stack, HfError> {
     let mut moe = Moe::of(config, "n_routed_experts", "moe_intermediate_size")?.with_groups(config)?;
     moe.scores = scores;
@@ -366,3 +368,57 @@ family!(deepseek_v3(config) {
     stack.mlp = Mlp::Gated { bias: false };
     Ok(stack)
 });
+
+family!(llama4_text(config) {
+    let mut moe = Moe::of(config, "num_local_experts", "intermediate_size")?;
+    moe.router = "router";
+    moe.scores = Scores::SigmoidOfChosen;
+    moe.normalised = false;
+    moe.transposed = false;
+    moe.weighs_input = true;
+    moe.shared = Some(("shared_expert", moe.inner, false));
+    let step = config.optional_size("interleave_moe_layer_step")?.unwrap_or(1);
+    let mut listed = config.sizes("moe_layers")?;
+    if let Some(layers) = &mut listed {
+        layers.sort_unstable();
+    }
+    let sparse = |index: u64| match &listed {
+        Some(layers) => layers.binary_search(&index).is_ok(),
+        None => (index + 1).is_multiple_of(step),
+    };
+    let mut stack = Stack::of(config)?.turned(config, 1.0, true)?.sometimes_turned(config)?.experts(moe, sparse);
+    stack.mlp_module = "feed_forward";
+    stack.mlp = Mlp::Gated { bias: false };
+    stack.inner = config.size("intermediate_size_mlp")?;
+    if config.flag("use_qk_norm")? {
+        stack.qk_norm = Some(QkNorm::Turned(1e-6));
+    }
+    if config.flag("attn_temperature_tuning")? {
+        let growth = config.optional_float("attn_scale")?.unwrap_or(0.1);
+        stack.temperature = Some([config.optional_float("floor_scale")?.unwrap_or(8192.0), growth]);
+    }
+    // A chunk is shown as a window of its size: the same work, and the same keys in a cache.
+    let chunk = config.optional_size("attention_chunk_size")?;
+    for layer in &mut stack.per_layer {
+        layer.window = chunk.filter(|_| layer.rope.is_some());
+    }
+    Ok(stack)
+});
+
+/// The language model of a configuration that has a vision tower beside it.
+pub(crate) fn language_model(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<(), HfError> {
+    let usual = match config.model_type.as_str() {
+        "gemma3" => "gemma3_text",
+        "llama4" => "llama4_text",
+        "mistral3" => "mistral",
+        _ => "llama",
+    };
+    let text = config.nested("text_config", usual)?;
+    b.note("only the language model is built: the vision tower and what projects its result are left out");
+    if let Some(dtype) = text.dtype()? {
+        b.dtype = dtype;
+    }
+    let head = if request.head == Head::None { Head::None } else { Head::CausalLm };
+    let request = Request { head, options: request.options };
+    (crate::models::find(&text.model_type)?.build)(b, &text, &request)
+}

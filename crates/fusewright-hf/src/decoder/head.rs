@@ -83,7 +83,7 @@ pub(crate) fn finish(
         Head::QuestionAnswering => b.linear("qa_outputs", x, 2, true)?,
         _ => x,
     };
-    b.graph.add_output(result);
+    b.results(&[result]);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! One layer of a decoder: attention and MLP between norms.
 
-use fusewright_ir::ValueId;
-use fusewright_ir::ops::Normalization;
+use fusewright_ir::ops::{Binary, Copy, Normalization, Unary};
+use fusewright_ir::{Op, ValueId};
 
 use super::{Activation, Block, Layer, Mlp, Projection, QkNorm, Stack};
 use crate::HfError;
@@ -29,7 +29,7 @@ impl Stack {
             })
         };
         let feed = |b: &mut Builder, x| {
-            b.within("mlp", |b| match &self.moe {
+            b.within(self.mlp_module, |b| match &self.moe {
                 Some(moe) if layer.sparse => moe.build(b, config, self.activation, x),
                 _ => self.mlp(b, config, x),
             })
@@ -44,14 +44,14 @@ impl Stack {
                 let attended = attend(b, normed)?;
                 let x = join(b, x, attended)?;
                 let normed = b.norm("post_attention_layernorm", x, self.norm)?;
-                let fed = feed(b, normed)?;
-                join(b, x, fed)
+                let result = feed(b, normed)?;
+                join(b, x, result)
             }
             Block::Parallel => {
                 let normed = b.norm("input_layernorm", x, self.norm)?;
                 let attended = attend(b, normed)?;
-                let fed = feed(b, normed)?;
-                let both = b.add(attended, fed)?;
+                let result = feed(b, normed)?;
+                let both = b.add(attended, result)?;
                 b.add(both, x)
             }
             Block::Sandwich([after_attention, before_mlp, after_mlp]) => {
@@ -60,17 +60,17 @@ impl Stack {
                 let attended = b.norm(after_attention, attended, self.norm)?;
                 let x = join(b, x, attended)?;
                 let normed = b.norm(before_mlp, x, self.norm)?;
-                let fed = feed(b, normed)?;
-                let fed = b.norm(after_mlp, fed, self.norm)?;
-                join(b, x, fed)
+                let result = feed(b, normed)?;
+                let result = b.norm(after_mlp, result, self.norm)?;
+                join(b, x, result)
             }
             Block::Post => {
                 let attended = attend(b, x)?;
                 let attended = b.norm("post_attention_layernorm", attended, self.norm)?;
                 let x = join(b, x, attended)?;
-                let fed = feed(b, x)?;
-                let fed = b.norm("post_feedforward_layernorm", fed, self.norm)?;
-                join(b, x, fed)
+                let result = feed(b, x)?;
+                let result = b.norm("post_feedforward_layernorm", result, self.norm)?;
+                join(b, x, result)
             }
         }
     }
@@ -84,19 +84,26 @@ impl Stack {
         rope: Option<Tables>,
         x: ValueId,
     ) -> Result<ValueId, HfError> {
-        let [q, k, v] = self.projections(b, x)?;
-        let mut q = b.heads(q, self.heads, self.head_dim)?;
-        let mut k = b.heads(k, self.kv_heads, self.head_dim)?;
-        let v = b.heads(v, self.kv_heads, self.head_dim)?;
+        let [queries, keys, values] = self.projections(b, x)?;
+        let mut queries = b.heads(queries, self.heads, self.head_dim)?;
+        let mut keys = b.heads(keys, self.kv_heads, self.head_dim)?;
+        let values = b.heads(values, self.kv_heads, self.head_dim)?;
         if let Some(norm) = self.qk_norm {
-            q = head_norm(b, norm, 0, q)?;
-            k = head_norm(b, norm, 1, k)?;
+            queries = head_norm(b, norm, 0, queries)?;
+            keys = head_norm(b, norm, 1, keys)?;
         }
         if let Some(tables) = rope {
-            q = b.rotated(q, tables)?;
-            k = b.rotated(k, tables)?;
+            queries = b.rotated(queries, tables)?;
+            keys = b.rotated(keys, tables)?;
+            if let Some(QkNorm::Turned(epsilon)) = self.qk_norm {
+                let norm = Op::Normalization(Normalization::RmsNorm { axes: 1, epsilon });
+                queries = b.node("rms_norm", norm.clone(), &[queries])?;
+                keys = b.node("rms_norm", norm, &[keys])?;
+            }
+        } else if let Some(temperature) = self.temperature {
+            queries = tempered(b, tokens, temperature, queries)?;
         }
-        let kv = b.cached(index, tokens, layer.window, k, v)?;
+        let kv = b.cached(index, tokens, layer.window, keys, values)?;
         let sinks = if self.sinks { Some(b.parameter("sinks", &[self.heads])?) } else { None };
         let core = Core {
             causal: self.causal,
@@ -106,7 +113,7 @@ impl Stack {
             sinks,
             ..Core::default()
         };
-        let attended = b.attend(q, kv, &core)?;
+        let attended = b.attend(queries, kv, &core)?;
         let merged = b.merged(attended)?;
         b.linear(self.out, merged, self.hidden, self.out_bias)
     }
@@ -125,8 +132,8 @@ impl Stack {
             }
         };
         if let Some(QkNorm::Full(norm)) = self.qk_norm {
-            let [q, k, v] = qkv;
-            qkv = [b.norm("q_norm", q, norm)?, b.norm("k_norm", k, norm)?, v];
+            let [queries, keys, values] = qkv;
+            qkv = [b.norm("q_norm", queries, norm)?, b.norm("k_norm", keys, norm)?, values];
         }
         if let Some(limit) = self.clip {
             for x in &mut qkv {
@@ -175,14 +182,11 @@ pub(super) fn gated(
 fn head_norm(b: &mut Builder, norm: QkNorm, which: usize, x: ValueId) -> Result<ValueId, HfError> {
     let heads = b.extent(x, 1);
     match norm {
-        QkNorm::Full(_) => Ok(x),
+        QkNorm::Full(_) | QkNorm::Turned(_) => Ok(x),
         QkNorm::Head(norm, [query, key]) => b.norm(if which == 0 { query } else { key }, x, norm),
         QkNorm::HeadMatrix(epsilon) => b.within(if which == 0 { "q_norm" } else { "k_norm" }, |b| {
-            let normed = b.node(
-                "layer_norm",
-                fusewright_ir::Op::Normalization(Normalization::LayerNorm { axes: 1, epsilon }),
-                &[x],
-            )?;
+            let normed =
+                b.node("layer_norm", Op::Normalization(Normalization::LayerNorm { axes: 1, epsilon }), &[x])?;
             let width = b.width(x);
             let weight = b.parameter("weight", &[heads, width])?;
             let weight = b.reshape(weight, &[1, heads, 1, width])?;
@@ -197,4 +201,18 @@ fn head_norm(b: &mut Builder, norm: QkNorm, which: usize, x: ValueId) -> Result<
             b.concat(&parts, 1)
         }),
     }
+}
+
+/// Queries times `1 + growth · ln(1 + ⌊(position + 1) / step⌋)`.
+fn tempered(b: &mut Builder, tokens: Tokens, [step, growth]: [f64; 2], q: ValueId) -> Result<ValueId, HfError> {
+    let positions = b.positions(tokens.context, tokens.new)?;
+    let positions = b.with_scalar(Binary::Add, positions, 1.0)?;
+    let steps = b.with_scalar(Binary::FloorDiv, positions, step)?;
+    let steps = b.node("to", Copy::Cast { dtype: b.dtype }, &[steps])?;
+    let steps = b.with_scalar(Binary::Add, steps, 1.0)?;
+    let logarithms = b.unary(Unary::Log, steps)?;
+    let scales = b.with_scalar(Binary::Mul, logarithms, growth)?;
+    let scales = b.with_scalar(Binary::Add, scales, 1.0)?;
+    let scales = b.reshape(scales, &[1, 1, tokens.new, 1])?;
+    b.mul(q, scales)
 }

@@ -46,6 +46,8 @@ pub(crate) enum QkNorm {
     HeadModules(Norm),
     /// The whole width at once.
     Full(Norm),
+    /// Each head by itself, after it turned, without weights; heads that do not turn are left alone.
+    Turned(f64),
 }
 
 /// Where queries, keys and values come from.
@@ -105,6 +107,8 @@ pub(crate) struct Stack {
     /// Queries, keys and values are kept below this.
     pub(crate) clip: Option<f64>,
     pub(crate) mlp: Mlp,
+    /// Name of the module of MLP or experts.
+    pub(crate) mlp_module: &'static str,
     pub(crate) activation: Activation,
     pub(crate) scale: Option<f64>,
     pub(crate) softcap: Option<f64>,
@@ -115,6 +119,8 @@ pub(crate) struct Stack {
     pub(crate) head_bias: bool,
     /// Each head has one more score, without a value.
     pub(crate) sinks: bool,
+    /// Queries of layers that do not turn grow with the logarithm of their position, in steps: size of a step, growth.
+    pub(crate) temperature: Option<[f64; 2]>,
     /// A token sees those before it only.
     pub(crate) causal: bool,
     /// Compressed attention instead of the plain one.
@@ -174,6 +180,7 @@ impl Stack {
             qk_norm: None,
             clip: None,
             mlp: Mlp::Gated { bias: config.flag("mlp_bias")? },
+            mlp_module: "mlp",
             activation: Activation::Key("hidden_act"),
             scale: None,
             softcap: None,
@@ -183,6 +190,7 @@ impl Stack {
             logits_cap: None,
             head_bias: false,
             sinks: false,
+            temperature: None,
             causal: true,
             latent: None,
             moe: None,

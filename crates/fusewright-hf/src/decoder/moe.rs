@@ -20,6 +20,8 @@ pub(crate) enum Scores {
     Softmax,
     /// The largest logits, then softmax over those.
     SoftmaxOfChosen,
+    /// The largest logits, then the sigmoid of those.
+    SigmoidOfChosen,
     /// Sigmoid; a correction that is no parameter takes part in the choice only.
     Sigmoid,
 }
@@ -40,6 +42,10 @@ pub(crate) struct Moe {
     pub(crate) factor: f64,
     /// Experts stand in so many groups, of which so many take part for a token.
     pub(crate) groups: Option<[u64; 2]>,
+    /// Expert weights are stored `[experts, out, in]`.
+    pub(crate) transposed: bool,
+    /// Weights multiply what an expert reads, not what it gives.
+    pub(crate) weighs_input: bool,
     /// Router and experts have biases, gate and up alternate, and their values are kept in a range.
     pub(crate) clamped: Option<[f64; 2]>,
     /// An expert for every token: name, width, and whether a gate weighs it.
@@ -68,6 +74,8 @@ impl Moe {
             normalised: config.flag("norm_topk_prob")?,
             factor: 1.0,
             groups: None,
+            transposed: true,
+            weighs_input: false,
             clamped: None,
             shared: None,
             shared_bias: false,
@@ -127,6 +135,10 @@ impl Moe {
                 let [best, chosen] = b.topk(logits, self.chosen)?;
                 (b.softmax(best)?, chosen)
             }
+            Scores::SigmoidOfChosen => {
+                let [best, chosen] = b.topk(logits, self.chosen)?;
+                (b.unary(Unary::Sigmoid, best)?, chosen)
+            }
             Scores::Softmax => {
                 let scores = b.softmax(logits)?;
                 let scores = self.in_groups(b, scores, tokens)?;
@@ -154,16 +166,12 @@ impl Moe {
         let Some([groups, part]) = self.groups.filter(|[groups, part]| groups != part) else { return Ok(scores) };
         let size = self.experts / groups;
         let grouped = b.reshape(scores, &[tokens, groups, size])?;
-        let best = match self.scores {
-            Scores::Sigmoid => {
-                let [best, _] = b.topk(grouped, size.min(2))?;
-                let op = Reduction::Reduce { kind: ReduceKind::Sum, axes: vec![-1], keep: false };
-                b.node("sum", Op::Reduction(op), &[best])?
-            }
-            _ => {
-                let op = Reduction::Reduce { kind: ReduceKind::Max, axes: vec![-1], keep: false };
-                b.node("amax", Op::Reduction(op), &[grouped])?
-            }
+        let fold = |kind| Op::Reduction(Reduction::Reduce { kind, axes: vec![-1], keep: false });
+        let best = if self.scores == Scores::Sigmoid {
+            let [best, _] = b.topk(grouped, size.min(2))?;
+            b.node("sum", fold(ReduceKind::Sum), &[best])?
+        } else {
+            b.node("amax", fold(ReduceKind::Max), &[grouped])?
         };
         let [_, chosen] = b.topk(best, part)?;
         let outside = b.full_of(1.0, DType::Bool, &[tokens, groups])?;
@@ -199,17 +207,21 @@ impl Moe {
         let counts = b.node("histc", Op::Scatter(by_row.clone()), &[none, one, ids])?;
         let offsets = b.node("cumsum", Op::Reduction(Reduction::CumulativeSum { axis: 0 }), &[counts])?;
 
-        let rows = b.rows(x, token)?;
-        let both = self.grouped(b, "gate_up_proj", 2 * self.inner, rows, experts, offsets)?;
-        let inner = self.activated(b, config, activation, both)?;
-        let result = self.grouped(b, "down_proj", hidden, inner, experts, offsets)?;
-
         let flat = b.reshape(weights, &[pairs])?;
         let weights = b.rows(flat, order)?;
         let weights = b.reshape(weights, &[pairs, 1])?;
-        let weighted = b.mul(result, weights)?;
+        let mut rows = b.rows(x, token)?;
+        if self.weighs_input {
+            rows = b.mul(rows, weights)?;
+        }
+        let both = self.grouped(b, "gate_up_proj", 2 * self.inner, rows, experts, offsets)?;
+        let inner = self.activated(b, config, activation, both)?;
+        let mut result = self.grouped(b, "down_proj", hidden, inner, experts, offsets)?;
+        if !self.weighs_input {
+            result = b.mul(result, weights)?;
+        }
         let zeros = b.full_of(0.0, b.dtype, &[tokens, hidden])?;
-        b.node("index_add", Op::Scatter(by_row), &[zeros, weighted, token])
+        b.node("index_add", Op::Scatter(by_row), &[zeros, result, token])
     }
 
     fn grouped(
@@ -222,10 +234,9 @@ impl Moe {
         offsets: ValueId,
     ) -> Result<ValueId, HfError> {
         let width = b.width(rows);
-        let transposed = self.clamped.is_none();
-        let shape = if transposed { [self.experts, out, width] } else { [self.experts, width, out] };
+        let shape = if self.transposed { [self.experts, out, width] } else { [self.experts, width, out] };
         let weight = b.parameter(name, &shape)?;
-        let op = Op::Contraction(Contraction::GroupedMatMul { transposed });
+        let op = Op::Contraction(Contraction::GroupedMatMul { transposed: self.transposed });
         let result = b.node("grouped_mm", op, &[rows, weight, offsets])?;
         if self.clamped.is_none() {
             return Ok(result);

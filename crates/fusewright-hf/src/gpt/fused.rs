@@ -164,8 +164,8 @@ impl Falcon {
             let attended = attend(b, normed)?;
             let x = b.add(x, attended)?;
             let normed = b.norm("post_attention_layernorm", x, norm)?;
-            let fed = feed(b, normed)?;
-            return b.add(x, fed);
+            let result = feed(b, normed)?;
+            return b.add(x, result);
         }
         let (for_attention, for_mlp) = if self.two_norms {
             (b.norm("ln_attn", x, norm)?, b.norm("ln_mlp", x, norm)?)
@@ -174,8 +174,8 @@ impl Falcon {
             (normed, normed)
         };
         let attended = attend(b, for_attention)?;
-        let fed = feed(b, for_mlp)?;
-        let both = b.add(fed, attended)?;
+        let result = feed(b, for_mlp)?;
+        let both = b.add(result, attended)?;
         b.add(x, both)
     }
 

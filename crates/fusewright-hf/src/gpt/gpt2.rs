@@ -1,4 +1,4 @@
-//! GPT-2 and GPT-BigCode (StarCoder, SantaCoder): learned positions, norms before attention and MLP.
+//! GPT-2 and GPT-BigCode (`StarCoder`): learned positions, norms before attention and MLP.
 
 use fusewright_ir::ValueId;
 
