@@ -23,7 +23,7 @@ from agreement.exports import FORMS
 from agreement.model import SIZES, Model, NoSuchModel
 from agreement.models import chosen
 from agreement.rows import Row, row
-from agreement.table import page
+from agreement.table import cells, page
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "agreement.md"
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="models at a time (usual: 1)")
     parser.add_argument("--output", type=Path, help="write the page there, not to the terminal")
     parser.add_argument(
-        "--check", action="store_true", help=f"fail if a row is not as in {PAGE.relative_to(ROOT)}"
+        "--check", action="store_true", help=f"fail if a cell is not as in {PAGE.relative_to(ROOT)}"
     )
     parser.add_argument(
         "--count",
@@ -152,17 +152,13 @@ def _one(name: str, options: argparse.Namespace) -> Row | str:
 
 
 def _check(text: str) -> int:
-    """Fails for rows that the page does not have just so."""
-    written = PAGE.read_text().splitlines()
-    stale = [line for line in text.splitlines() if _is_row(line) and line not in written]
-    for line in stale:
-        print(f"not in {PAGE.name}: {line}", file=sys.stderr)
+    """Fails for cells that the page does not have just so."""
+    written = cells(PAGE.read_text()) if PAGE.is_file() else {}
+    stale = [(place, now) for place, now in cells(text).items() if written.get(place) != now]
+    for (model, column), now in stale:
+        before = written.get((model, column), "nothing")
+        print(f"{PAGE.name} has {before!r} for {model}, {column}; now {now!r}", file=sys.stderr)
     return int(bool(stale))
-
-
-def _is_row(line: str) -> bool:
-    cells = line.split(" | ")
-    return len(cells) > len(FORMS) and line.startswith("| ") and cells[0] != "| model"
 
 
 if __name__ == "__main__":

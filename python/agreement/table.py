@@ -58,8 +58,22 @@ def _table(rows: Sequence[Row], forms: Sequence[str]) -> str:
 
 def table_row(row: Row) -> list[str]:
     """The cells of a model's line."""
-    reference = (f"{getattr(row.reference, quantity):,}" for quantity in QUANTITIES)
+    reference = [f"{getattr(row.reference, quantity):,}" for quantity in QUANTITIES]
+    if row.reference.attentions:
+        reference[list(QUANTITIES).index("attentions")] += f" ({row.model.how})"
     return [row.model.name, *reference, *(cell_text(cell) for cell in row.cells.values())]
+
+
+def cells(text: str) -> dict[tuple[str, str], str]:
+    """The table of models of a page, by model and column."""
+    lines = [line[2:-2].split(" | ") for line in text.splitlines() if line.startswith("| ")]
+    heads = [at for at, line in enumerate(lines) if line[0] == "model"]
+    return {
+        (line[0], column): cell
+        for at in heads
+        for line in lines[at + 2 :]
+        for column, cell in zip(lines[at], line, strict=True)
+    }
 
 
 def cell_text(cell: Cell) -> str:

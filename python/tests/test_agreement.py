@@ -98,6 +98,21 @@ def test_equal_figures_differ_in_nothing():
     assert differences("pt2", REFERENCE, 0, figures()) == ()
 
 
+def test_the_cells_of_a_page_are_read_back():
+    models = table.markdown(
+        ["model", "pt2", "fx"], [["a", "✓", "–"], ["b", "✓ l", "refused"]], "lll"
+    )
+    summary = table.markdown(["form", "equal"], [["pt2", "1"]], "lr")
+    assert table.cells(f"# Page\n\n{summary}\n\n{models}\n\n- **l**: a reason.\n") == {
+        ("a", "model"): "a",
+        ("a", "pt2"): "✓",
+        ("a", "fx"): "–",
+        ("b", "model"): "b",
+        ("b", "pt2"): "✓ l",
+        ("b", "fx"): "refused",
+    }
+
+
 @pytest.mark.parametrize(
     ("cell", "text"),
     [
