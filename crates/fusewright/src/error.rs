@@ -223,6 +223,10 @@ impl Error {
             Error::Pt2 { problem, .. } => {
                 matches!(problem, Pt2Error::UnknownBinding { .. } | Pt2Error::Contradiction { .. })
             }
+            Error::Onnx { problem, .. } => matches!(
+                problem,
+                OnnxError::UnknownDim { .. } | OnnxError::DimConflict { .. } | OnnxError::DimRange { .. }
+            ),
             Error::Config { problem, .. } => {
                 matches!(problem, HfError::UnknownBinding { .. } | HfError::BadBinding { .. })
             }

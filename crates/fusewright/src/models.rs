@@ -82,6 +82,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     config!("llama-2-7b", "meta-llama/Llama-2-7b-hf", "Llama 2 7B, decoder"),
     config!("llama-3-70b", "meta-llama/Meta-Llama-3-70B", "Llama 3 70B, decoder with grouped queries"),
     config!("llama-3-8b", "meta-llama/Meta-Llama-3-8B", "Llama 3 8B, decoder with grouped queries"),
+    config!("llama-4-scout", "meta-llama/Llama-4-Scout-17B-16E", "Llama 4 Scout 109B, 16 experts, chunked attention"),
     config!("mistral-7b", "mistralai/Mistral-7B-v0.1", "Mistral 7B, decoder, sliding window"),
     config!("mistral-nemo", "mistralai/Mistral-Nemo-Base-2407", "Mistral Nemo 12B, decoder"),
     config!("mixtral-8x7b", "mistralai/Mixtral-8x7B-v0.1", "Mixtral 8x7B, 8 experts"),

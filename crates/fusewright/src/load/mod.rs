@@ -1,5 +1,6 @@
 //! From what a user names to a graph: find the bytes, see what format they are in, let its reader read them.
 
+mod checkpoint;
 mod content;
 mod external;
 mod format;

@@ -4,9 +4,9 @@ use fusewright_hf::{self as hf, Phase};
 use fusewright_ir::{Bindings, Loaded};
 use fusewright_torch::{fx, pt2};
 
-use super::Content;
 use super::external::Neighbours;
 use super::format::{Format, format_of};
+use super::{Content, checkpoint};
 use crate::Error;
 
 /// What a model is read for.
@@ -62,6 +62,8 @@ fn onnx(content: &Content, bindings: &Bindings) -> Result<Loaded, Error> {
 fn config(content: &Content, options: &ReadOptions) -> Result<Loaded, Error> {
     let hf_options = hf::Options { bindings: options.bindings.clone(), phase: options.phase.unwrap_or(Phase::Prefill) };
     let failed = |problem| Error::Config { path: content.source.clone(), problem };
-    let loaded = hf::read(&content.bytes, &hf_options).map_err(failed)?;
+    let mut loaded = hf::read(&content.bytes, &hf_options).map_err(failed)?;
+    let parameters = hf::parameters(&loaded.graph);
+    loaded.notes.extend(checkpoint::compare(parameters, &Neighbours::of(content)));
     Ok(loaded)
 }
