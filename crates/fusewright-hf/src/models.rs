@@ -33,12 +33,14 @@ pub(crate) enum Head {
     ImageClassification,
     /// The same from two tokens, one of which learned from a teacher.
     DistilledImageClassification,
+    /// A class for each pixel.
+    SemanticSegmentation,
     /// What stands for the whole, brought to the width of another tower.
     Projection,
 }
 
 /// Endings of class names and the heads they mean.
-const ENDINGS: [(&str, Head); 15] = [
+const ENDINGS: [(&str, Head); 16] = [
     ("ForCausalLM", Head::CausalLm),
     ("LMHeadModel", Head::CausalLm),
     ("DoubleHeadsModel", Head::CausalLm),
@@ -51,6 +53,7 @@ const ENDINGS: [(&str, Head); 15] = [
     ("ForQuestionAnswering", Head::QuestionAnswering),
     ("ForImageClassification", Head::ImageClassification),
     ("ForImageClassificationWithTeacher", Head::DistilledImageClassification),
+    ("ForSemanticSegmentation", Head::SemanticSegmentation),
     ("ModelWithProjection", Head::Projection),
     ("TextModel", Head::None),
     ("Model", Head::None),
@@ -122,6 +125,7 @@ const ENCODERS: &[Model] = &[
     other("albert", encoder::albert, ENCODER),
     other("bert", encoder::bert, ENCODER),
     other("camembert", encoder::roberta, FINE_TUNED),
+    other("deberta-v2", encoder::deberta_v2, FINE_TUNED),
     other("distilbert", encoder::distilbert, FINE_TUNED),
     other("electra", encoder::electra, ENCODER),
     other("modernbert", encoder::modernbert, FINE_TUNED),
@@ -152,8 +156,10 @@ const VISION: &[Model] = &[
     other("clip", vision::clip, &[Head::None]),
     other("clip_text_model", vision::clip_text, TOWER),
     other("clip_vision_model", vision::clip_vision, TOWER),
+    other("convnext", vision::convnext, IMAGES),
     other("deit", vision::deit, &[Head::None, Head::ImageClassification, Head::DistilledImageClassification]),
     other("dinov2", vision::dinov2, IMAGES),
+    other("segformer", vision::segformer, &[Head::None, Head::ImageClassification, Head::SemanticSegmentation]),
     other("siglip", vision::siglip, &[Head::None]),
     other("siglip_text_model", vision::siglip_text, &[Head::None]),
     other("siglip_vision_model", vision::siglip_vision, &[Head::None]),
@@ -221,6 +227,11 @@ pub(crate) fn find(model_type: &str) -> Result<&'static Model, HfError> {
 }
 
 impl Model {
+    /// True when it writes token after token.
+    pub(crate) fn generates(&self) -> bool {
+        self.heads.contains(&Head::CausalLm) || self.heads.contains(&Head::ConditionalGeneration)
+    }
+
     /// The head that the first of `architectures` names.
     pub(crate) fn head(&self, config: &Config<'_>) -> Result<Head, HfError> {
         let architectures = config.texts("architectures")?.unwrap_or_default();

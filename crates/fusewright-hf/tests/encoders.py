@@ -77,20 +77,25 @@ class Softmaxes(TorchDispatchMode):
         return function(*args, **(kwargs or {}))
 
 
+def device(config):
+    # DeBERTa reads an element of a tensor, which no meta tensor has.
+    return "cpu" if config.model_type == "deberta-v2" else "meta"
+
+
 def build(values):
     given = dict(values)
     config = AutoConfig.for_model(given.pop("model_type"), **given)
     config._attn_implementation = "eager"
     name = (values.get("architectures") or [None])[0] or CLASSES[config.model_type]
-    with torch.device("meta"):
-        return getattr(transformers, name)(config).eval()
+    with torch.device(device(config)):
+        return getattr(transformers, name)(config).eval().requires_grad_(False)
 
 
 def ids(config, tokens=TOKENS):
     positions = getattr(config, "max_position_embeddings", None)
     if positions and config.model_type in ("clip_text_model", "siglip_text_model"):
         tokens = min(tokens, positions)
-    return torch.zeros(1, tokens, dtype=torch.long, device="meta")
+    return torch.zeros(1, tokens, dtype=torch.long, device=device(config))
 
 
 def image(config):

@@ -8,7 +8,7 @@ use crate::builder::Builder;
 use crate::config::Config;
 use crate::conv::Conv;
 use crate::models::Request;
-use crate::sizes::BATCH;
+use crate::sizes::{BATCH, Dim};
 
 /// Height and width under a key that holds one number for both, or two.
 pub(super) fn pair(config: &Config<'_>, key: &str) -> Result<[u64; 2], HfError> {
@@ -61,6 +61,16 @@ pub(super) fn images(b: &mut Builder, config: &Config<'_>, batch: u64) -> Result
 pub(super) fn image_batch(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<ValueId, HfError> {
     let [batch] = request.dims(b, [BATCH])?;
     images(b, config, batch)
+}
+
+/// Images of a model that has no table of positions, so that they may have any size.
+pub(super) fn any_images(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<ValueId, HfError> {
+    const IMAGE: &str = "image";
+    const USUAL: u64 = 224;
+    let size = if config.value("image_size").is_some() { pair(config, "image_size")? } else { [USUAL; 2] };
+    let [batch, side] = request.dims(b, [BATCH, Dim { name: IMAGE, default: size[0] }])?;
+    let [height, width] = if request.options.bindings.get(IMAGE).is_some() { [side; 2] } else { size };
+    b.input("pixel_values", b.dtype, &[batch, config.size("num_channels")?, height, width])
 }
 
 /// Patches as rows `[batch, patches, width]`, and how many there are along height and width.

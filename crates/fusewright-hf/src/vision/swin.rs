@@ -3,7 +3,7 @@
 use fusewright_ir::ValueId;
 use fusewright_ir::ops::Copy;
 
-use super::image::{depths, image_batch, mean, padded, pair, per_stage, times};
+use super::image::{any_images, depths, image_batch, mean, padded, pair, per_stage, times};
 use crate::HfError;
 use crate::attention::Core;
 use crate::builder::{Builder, Norm};
@@ -27,7 +27,11 @@ struct Layer {
 }
 
 pub(crate) fn swin(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<(), HfError> {
-    let image = image_batch(b, config, request)?;
+    let image = if config.flag("use_absolute_embeddings")? {
+        image_batch(b, config, request)?
+    } else {
+        any_images(b, config, request)?
+    };
     let root = if request.head == Head::None { "" } else { "swin" };
     let (x, pooled) = b.within(root, |b| {
         let x = encoder(b, config, image)?;
