@@ -38,6 +38,7 @@ pub(crate) struct Builder {
     pub(crate) caches: Vec<ValueId>,
     scope: String,
     used: HashMap<String, u32>,
+    parameters: HashMap<String, ValueId>,
 }
 
 impl Builder {
@@ -51,6 +52,7 @@ impl Builder {
             caches: Vec::new(),
             scope,
             used: HashMap::new(),
+            parameters: HashMap::new(),
         }
     }
 
@@ -94,9 +96,17 @@ impl Builder {
         Ok(self.graph.add_source(&name, Type::tensor(dtype, shape.iter().copied()), origin))
     }
 
-    /// A trained tensor of this module.
+    /// A trained tensor of this module; one that layers share is asked for by each of them and is there once.
     pub(crate) fn parameter(&mut self, name: &str, shape: &[u64]) -> Result<ValueId, HfError> {
-        self.source(name, self.dtype, shape, Origin::Parameter)
+        let full = self.full(name);
+        if let Some(&shared) = self.parameters.get(&full) {
+            let found = self.shape(shared);
+            let problem = || format!("has shape {found:?} in one place and {shape:?} in another");
+            return if *found == *shape { Ok(shared) } else { Err(HfError::Shape { place: full, problem: problem() }) };
+        }
+        let value = self.source(name, self.dtype, shape, Origin::Parameter)?;
+        self.parameters.insert(full, value);
+        Ok(value)
     }
 
     /// State of this module that is not trained.
@@ -252,6 +262,11 @@ impl Builder {
         })
     }
 
+    /// Rows of a table that is there already, as the module `name`.
+    pub(crate) fn rows_of(&mut self, name: &str, ids: ValueId, table: ValueId) -> Result<ValueId, HfError> {
+        self.within(name, |b| b.node("embedding", Op::Gather(Gather::Embedding), &[ids, table]))
+    }
+
     /// `start, start + 1, …` as indices.
     pub(crate) fn positions(&mut self, start: u64, length: u64) -> Result<ValueId, HfError> {
         let start = i64::try_from(start).unwrap_or(i64::MAX);
@@ -384,7 +399,18 @@ impl Builder {
         key: &str,
         x: ValueId,
     ) -> Result<ValueId, HfError> {
-        let kind = match config.text(key)? {
+        self.activation_named(config, key, config.text(key)?, x)
+    }
+
+    /// The same where the name is only a part of what stands under `key`.
+    pub(crate) fn activation_named(
+        &mut self,
+        config: &crate::config::Config<'_>,
+        key: &str,
+        name: &str,
+        x: ValueId,
+    ) -> Result<ValueId, HfError> {
+        let kind = match name {
             "silu" | "swish" => Unary::Silu,
             "gelu" | "gelu_python" => Unary::Gelu,
             "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" | "gelu_accurate" | "gelu_python_tanh" => Unary::GeluTanh,

@@ -105,6 +105,12 @@ pub enum HfError {
         /// The largest one.
         limit: u64,
     },
+    /// A model that does not write token after token.
+    #[error("`model_type` \"{model_type}\" has no decode phase; plan it without one")]
+    NoDecode {
+        /// The model type.
+        model_type: String,
+    },
     /// More nodes than a graph should hold.
     #[error("the graph has more than {limit} nodes at `{scope}`; check the number of layers")]
     TooManyNodes {

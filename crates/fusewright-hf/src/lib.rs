@@ -22,15 +22,21 @@
 mod attention;
 mod builder;
 mod config;
+mod conv;
 mod decoder;
 mod defaults;
+mod encoder;
+mod encoder_decoder;
 mod error;
 mod gpt;
 mod models;
+mod multihead;
+mod position_bias;
 mod read;
 mod rope;
 pub mod safetensors;
 mod sizes;
+mod vision;
 
 pub use defaults::version as table_version;
 pub use error::HfError;

@@ -4,8 +4,11 @@ use crate::HfError;
 use crate::builder::Builder;
 use crate::config::Config;
 use crate::decoder;
+use crate::encoder;
+use crate::encoder_decoder;
 use crate::gpt;
 use crate::sizes::{self, Dim, Options};
+use crate::vision;
 
 /// What stands on top of the stack of layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub(crate) enum Head {
     CausalLm,
     /// Logits of hidden tokens, at every position.
     MaskedLm,
+    /// What a family was trained with at first: logits of hidden tokens and a class for the text, or the like.
+    PreTraining,
     /// Logits of a decoder that reads an encoder's result.
     ConditionalGeneration,
     /// One class for the whole input.
@@ -26,21 +31,30 @@ pub(crate) enum Head {
     QuestionAnswering,
     /// One class for an image.
     ImageClassification,
+    /// The same from two tokens, one of which learned from a teacher.
+    DistilledImageClassification,
+    /// A class for each pixel.
+    SemanticSegmentation,
+    /// What stands for the whole, brought to the width of another tower.
+    Projection,
 }
 
 /// Endings of class names and the heads they mean.
-const ENDINGS: [(&str, Head); 13] = [
+const ENDINGS: [(&str, Head); 16] = [
     ("ForCausalLM", Head::CausalLm),
     ("LMHeadModel", Head::CausalLm),
     ("DoubleHeadsModel", Head::CausalLm),
     ("ForMaskedLM", Head::MaskedLm),
-    ("ForPreTraining", Head::MaskedLm),
+    ("ForPreTraining", Head::PreTraining),
     ("ForConditionalGeneration", Head::ConditionalGeneration),
     ("MTModel", Head::ConditionalGeneration),
     ("ForSequenceClassification", Head::SequenceClassification),
     ("ForTokenClassification", Head::TokenClassification),
     ("ForQuestionAnswering", Head::QuestionAnswering),
     ("ForImageClassification", Head::ImageClassification),
+    ("ForImageClassificationWithTeacher", Head::DistilledImageClassification),
+    ("ForSemanticSegmentation", Head::SemanticSegmentation),
+    ("ModelWithProjection", Head::Projection),
     ("TextModel", Head::None),
     ("Model", Head::None),
 ];
@@ -89,6 +103,70 @@ const fn language_model(name: &'static str) -> Model {
     Model { name, build: decoder::language_model, heads: &[Head::ConditionalGeneration, Head::CausalLm, Head::None] }
 }
 
+/// The encoders of text whose class has a pooler or no more than the layers.
+const ENCODER: &[Head] = &[
+    Head::None,
+    Head::MaskedLm,
+    Head::PreTraining,
+    Head::SequenceClassification,
+    Head::TokenClassification,
+    Head::QuestionAnswering,
+];
+
+/// The same without a class for training from scratch.
+const FINE_TUNED: &[Head] =
+    &[Head::None, Head::MaskedLm, Head::SequenceClassification, Head::TokenClassification, Head::QuestionAnswering];
+
+const fn other(name: &'static str, build: Build, heads: &'static [Head]) -> Model {
+    Model { name, build, heads }
+}
+
+const ENCODERS: &[Model] = &[
+    other("albert", encoder::albert, ENCODER),
+    other("bert", encoder::bert, ENCODER),
+    other("camembert", encoder::roberta, FINE_TUNED),
+    other("deberta-v2", encoder::deberta_v2, FINE_TUNED),
+    other("distilbert", encoder::distilbert, FINE_TUNED),
+    other("electra", encoder::electra, ENCODER),
+    other("modernbert", encoder::modernbert, FINE_TUNED),
+    other("mpnet", encoder::mpnet, FINE_TUNED),
+    other("roberta", encoder::roberta, FINE_TUNED),
+    other("xlm-roberta", encoder::roberta, FINE_TUNED),
+];
+
+const GENERATION: &[Head] = &[Head::ConditionalGeneration, Head::None];
+
+const ENCODER_DECODERS: &[Model] = &[
+    other("bart", encoder_decoder::bart, GENERATION),
+    other("m2m_100", encoder_decoder::m2m_100, GENERATION),
+    other("marian", encoder_decoder::marian, GENERATION),
+    other("mbart", encoder_decoder::mbart, GENERATION),
+    other("mt5", encoder_decoder::t5, GENERATION),
+    other("pegasus", encoder_decoder::pegasus, GENERATION),
+    other("t5", encoder_decoder::t5, GENERATION),
+    other("umt5", encoder_decoder::umt5, GENERATION),
+    other("whisper", encoder_decoder::whisper, GENERATION),
+];
+
+const IMAGES: &[Head] = &[Head::None, Head::ImageClassification];
+const TOWER: &[Head] = &[Head::None, Head::Projection];
+
+const VISION: &[Model] = &[
+    other("beit", vision::beit, IMAGES),
+    other("clip", vision::clip, &[Head::None]),
+    other("clip_text_model", vision::clip_text, TOWER),
+    other("clip_vision_model", vision::clip_vision, TOWER),
+    other("convnext", vision::convnext, IMAGES),
+    other("deit", vision::deit, &[Head::None, Head::ImageClassification, Head::DistilledImageClassification]),
+    other("dinov2", vision::dinov2, IMAGES),
+    other("segformer", vision::segformer, &[Head::None, Head::ImageClassification, Head::SemanticSegmentation]),
+    other("siglip", vision::siglip, &[Head::None]),
+    other("siglip_text_model", vision::siglip_text, &[Head::None]),
+    other("siglip_vision_model", vision::siglip_vision, &[Head::None]),
+    other("swin", vision::swin, IMAGES),
+    other("vit", vision::vit, IMAGES),
+];
+
 const MODELS: &[Model] = &[
     decoder("bloom", gpt::bloom),
     decoder("cohere", decoder::cohere),
@@ -130,24 +208,39 @@ const MODELS: &[Model] = &[
     decoder("starcoder2", decoder::starcoder2),
 ];
 
+/// Every model that can be read.
+fn models() -> impl Iterator<Item = &'static Model> {
+    MODELS.iter().chain(ENCODERS).chain(ENCODER_DECODERS).chain(VISION)
+}
+
 /// Every model type that can be read.
 pub fn model_types() -> impl Iterator<Item = &'static str> {
-    MODELS.iter().map(|model| model.name)
+    models().map(|model| model.name)
 }
 
 /// The row of a model type.
 pub(crate) fn find(model_type: &str) -> Result<&'static Model, HfError> {
-    MODELS.iter().find(|model| model.name == model_type).ok_or_else(|| HfError::UnknownModelType {
+    models().find(|model| model.name == model_type).ok_or_else(|| HfError::UnknownModelType {
         found: model_type.chars().take(60).collect(),
         similar: similar(model_type),
     })
 }
 
 impl Model {
+    /// True when it writes token after token.
+    pub(crate) fn generates(&self) -> bool {
+        self.heads.contains(&Head::CausalLm) || self.heads.contains(&Head::ConditionalGeneration)
+    }
+
     /// The head that the first of `architectures` names.
     pub(crate) fn head(&self, config: &Config<'_>) -> Result<Head, HfError> {
         let architectures = config.texts("architectures")?.unwrap_or_default();
-        let default = self.heads.first().copied().unwrap_or(Head::None);
+        let mut default = self.heads.first().copied().unwrap_or(Head::None);
+        // Labels are of use to a head for them only.
+        let labelled = config.states("id2label") || config.states("num_labels");
+        if labelled && self.heads.contains(&Head::ImageClassification) {
+            default = Head::ImageClassification;
+        }
         let Some(&class) = architectures.first() else { return Ok(default) };
         let head = ENDINGS.iter().find(|(ending, _)| class.ends_with(ending)).map(|(_, head)| *head);
         match head {
@@ -190,6 +283,6 @@ mod tests {
         let mut types: Vec<_> = model_types().collect();
         types.sort_unstable();
         types.dedup();
-        assert_eq!(types.len(), MODELS.len());
+        assert_eq!(types.len(), models().count());
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::builder::Builder;
 use crate::config::{Config, shown};
 use crate::models::{self, Request};
-use crate::{HfError, Options};
+use crate::{HfError, Options, Phase};
 
 /// Most bytes of a configuration; class names of large label sets take a megabyte or two.
 const MAX_TEXT: usize = 16 << 20;
@@ -45,6 +45,9 @@ pub fn read(config: &[u8], options: &Options) -> Result<Loaded, HfError> {
     let model = models::find(model_type)?;
     let config = Config::new(model_type, given);
     let head = model.head(&config)?;
+    if options.phase == Phase::Decode && !model.generates() {
+        return Err(HfError::NoDecode { model_type: model_type.to_owned() });
+    }
     let dtype = config.dtype()?.unwrap_or(DType::F32);
     let mut builder = Builder::new(model_type, dtype, options.phase);
     if config.states("quantization_config") {

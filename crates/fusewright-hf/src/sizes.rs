@@ -18,7 +18,7 @@ pub enum Phase {
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Sizes for the dims `batch`, `seq`, `context` (decode), `target_seq` (the decoder of an encoder-decoder) and
-    /// `image` (height and width). Dims that a model has not are refused.
+    /// `image` (height and width, where a model has no table of positions). Dims that a model has not are refused.
     pub bindings: Bindings,
     /// Which part of a generation.
     pub phase: Phase,

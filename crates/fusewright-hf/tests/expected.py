@@ -122,8 +122,9 @@ def count(values):
 def main():
     rows = json.loads(OUTPUT.read_text()) if OUTPUT.exists() and len(sys.argv) > 1 else {}
     rows.pop("transformers", None)
+    elsewhere = json.loads((HERE / "encoders_expected.json").read_text())
     for path in sorted(path for folder in FOLDERS for path in folder.glob("*.json")):
-        if len(sys.argv) > 1 and path.stem not in sys.argv[1:]:
+        if path.stem in elsewhere or len(sys.argv) > 1 and path.stem not in sys.argv[1:]:
             continue
         try:
             rows[path.stem] = count(json.loads(path.read_text()))
