@@ -24,6 +24,8 @@ REASONS = {
     "l": "the form keeps whole the attention layers that hold Q, K and V in one matrix; "
     "fusewright opens them and merges the three products again",
     "p": "the exporter left out parameters that no call touches",
+    "r": "fusewright reads rotary angles in a configuration as the matrix product they were in "
+    "earlier releases of transformers; this one multiplies element by element",
     "t": "the exporter computed rotary angles at export, a product that no longer runs",
 }
 
@@ -59,6 +61,7 @@ def _reason(
         ("parameters", -reference.folded): "f" if onnx else None,
         ("parameters", -unused): "p" if onnx else None,
         ("contraction", -reference.tables): "t" if onnx else None,
+        ("contraction", reference.angles - reference.tables): "r" if form == "config" else None,
         ("merges", reference.opaque_layers): "l" if form == "fx" else None,
     }
     return known.get((quantity, difference))

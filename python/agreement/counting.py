@@ -40,6 +40,8 @@ class Reference:
     """Attention layers that symbolic tracing keeps whole, with Q, K and V in one matrix."""
     device: str
     """Where the call was counted."""
+    angles: int = 0
+    """FLOPs of rotary angles if they are products of a column and a row, one term a sum."""
 
     def as_json(self) -> dict[str, Any]:
         """For the files beside the exports."""
@@ -130,6 +132,16 @@ def _count_on(model: Model, size: str, device: str) -> Reference:
         for name, each in module.named_modules()
         if type(each).__name__.endswith("RotaryEmbedding")
     }
+    angles = 0
+
+    def note(_: nn.Module, __: Any, found: Any) -> None:
+        nonlocal angles
+        # Cosines hold each angle twice, and an angle takes one multiply-add.
+        angles += found[0].numel() if isinstance(found, tuple) else 0
+
+    for each in module.modules():
+        if type(each).__name__.endswith("RotaryEmbedding"):
+            each.register_forward_hook(note)
     counter = FlopCounterMode(display=False, custom_mapping=_grouped_products())
     siblings = Siblings()
     with torch.no_grad(), counter, siblings:
@@ -150,4 +162,5 @@ def _count_on(model: Model, size: str, device: str) -> Reference:
         folded=_folded(module),
         opaque_layers=siblings.layers or modules_of(*WINDOW_LAYERS)(module),
         device=device,
+        angles=angles,
     )

@@ -64,6 +64,7 @@ REFERENCE = Reference(
     folded=30,
     opaque_layers=3,
     device="meta",
+    angles=80,
 )
 
 
@@ -78,12 +79,14 @@ def figures(**changed: int) -> Figures:
         ("onnx-20", {"parameters": 970}, "f"),
         ("onnx-20", {"parameters": 993}, "p"),
         ("onnx-20", {"contraction": 4950}, "t"),
+        ("config", {"contraction": 5030}, "r"),
         ("fx", {"merges": 5}, "l"),
         # By another amount, or in a form that does nothing of the kind, it is no reason.
         ("onnx-20", {"parameters": 971}, None),
         ("onnx-20", {"parameters": 1030}, None),
         ("pt2", {"parameters": 970}, None),
         ("pt2", {"contraction": 4950}, None),
+        ("pt2", {"contraction": 5030}, None),
         ("pt2", {"merges": 5}, None),
         ("fx", {"attentions": 7}, None),
     ],
