@@ -118,6 +118,11 @@ impl<'a> Config<'a> {
         }
     }
 
+    /// A number that must be there.
+    pub(crate) fn float(&self, key: &str) -> Result<f64, HfError> {
+        self.optional_float(key)?.ok_or_else(|| self.wrong(key, "a number"))
+    }
+
     /// A number, if there is one.
     pub(crate) fn optional_float(&self, key: &str) -> Result<Option<f64>, HfError> {
         match self.value(key) {
