@@ -100,14 +100,14 @@ fn files_that_are_no_models_end_in_code_3_with_a_reason() {
         Refusal { file: "cut.json.gz", content: whole[..whole.len() - 20].to_vec(), says: &["decompressed"] },
         Refusal { file: "damaged.gz", content: [&whole[..20], &[0; 40]].concat(), says: &["decompressed"] },
         Refusal { file: "not.json.gz", content: packed(b"hello"), says: &["not JSON"] },
-        Refusal { file: "model.onnx", content: b"\x08\x08".to_vec(), says: &["an ONNX model", "FX JSON", "fx.py"] },
-        Refusal { file: "model.pt2", content: b"PK\x03\x04".to_vec(), says: &["torch.export", "fx.py"] },
+        Refusal { file: "model.onnx", content: b"\x08\x08".to_vec(), says: &["graph", "export it again"] },
+        Refusal { file: "model.pt2", content: b"PK\x03\x04".to_vec(), says: &["zip archive", "torch.export.save"] },
         Refusal { file: "renamed.json", content: b"PK\x03\x04....".to_vec(), says: &["zip", "fx.py"] },
         Refusal { file: "model.safetensors", content: Vec::new(), says: &["weights and no graph", "fx.py"] },
         Refusal {
             file: "config.json",
-            content: b"{\"model_type\": \"bert\"}".to_vec(),
-            says: &["config.json", "fx.py"],
+            content: b"{\"model_type\": \"brt\"}".to_vec(),
+            says: &["`model_type`", "`bert`", "torch.export"],
         },
     ];
     let scratch = Scratch::new();
@@ -149,7 +149,7 @@ fn names_that_lead_nowhere_end_in_code_3() {
 fn wrong_requests_end_in_code_2() {
     let scratch = Scratch::new();
     let tiny = scratch.file("tiny.json", TINY.as_bytes());
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 20] = [
         (&[], "Usage"),
         (&["plan"], "MODEL"),
         (&["plna", "vit_b_16"], "plan"),
@@ -164,6 +164,12 @@ fn wrong_requests_end_in_code_2() {
         (&["plan", &tiny, "--seq", "8"], "--dim batch=N"),
         (&["plan", &tiny, "--batch", "8", "--dim", "batch=9"], "given twice"),
         (&["plan", &tiny, "--batch", "65"], "1..=64"),
+        (&["plan", &tiny, "--phase", "decode"], "config.json only"),
+        (&["plan", "gpt2", "--phase", "train"], "prefill"),
+        (&["plan", "gpt2", "--dim", "length=8"], "--dim batch=N"),
+        (&["plan", "gpt2", "--context", "8"], "`context`"),
+        (&["plan", "gpt2", "--seq", "0"], "`seq` = 0"),
+        (&["plan", "bert-base", "--target-seq", "8"], "`target_seq`"),
     ];
     for (arguments, says) in cases {
         let ran = run(arguments);
