@@ -54,6 +54,7 @@ pub fn read(config: &[u8], options: &Options) -> Result<Loaded, HfError> {
         builder.note("`quantization_config` is not applied: weights have the element type of the configuration");
     }
     (model.build)(&mut builder, &config, &Request { options, head })?;
+    builder.results(&[]);
     fusewright_ir::verify(&builder.graph)?;
     Ok(Loaded { graph: builder.graph, warnings: Vec::new(), notes: builder.notes })
 }

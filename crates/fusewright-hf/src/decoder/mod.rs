@@ -7,9 +7,14 @@ mod head;
 mod latent;
 mod layer;
 mod moe;
+mod sparse;
 
-pub(crate) use families::*;
+pub(crate) use families::{
+    cohere, gemma, gemma2, gemma3_text, glm, glm4, granite, language_model, llama, mistral, olmo, olmo2, phi, phi3,
+    qwen2, qwen3, smollm3, stablelm, starcoder2,
+};
 pub(crate) use head::{LmHead, finish, tokens};
+pub(crate) use sparse::{deepseek_v2, deepseek_v3, gpt_oss, llama4_text, mixtral, olmoe, qwen2_moe, qwen3_moe};
 
 use crate::HfError;
 use crate::attention::Tokens;

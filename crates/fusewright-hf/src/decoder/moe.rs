@@ -201,10 +201,7 @@ impl Moe {
         let [experts, order] = <[ValueId; 2]>::try_from(sorted)
             .map_err(|_| HfError::Shape { place: "sort".to_owned(), problem: "lost a result".to_owned() })?;
         let token = b.with_scalar(Binary::FloorDiv, order, self.chosen as f64)?;
-        let none = b.full_of(0.0, DType::I64, &[self.experts])?;
-        let one = b.full_of(1.0, DType::I64, &[pairs])?;
-        let by_row = Scatter::Slices { axis: 0, add: true };
-        let counts = b.node("histc", Op::Scatter(by_row.clone()), &[none, one, ids])?;
+        let counts = b.node("histc", Op::Reduction(Reduction::Histogram { bins: self.experts }), &[ids])?;
         let offsets = b.node("cumsum", Op::Reduction(Reduction::CumulativeSum { axis: 0 }), &[counts])?;
 
         let flat = b.reshape(weights, &[pairs])?;
@@ -221,6 +218,7 @@ impl Moe {
             result = b.mul(result, weights)?;
         }
         let zeros = b.full_of(0.0, b.dtype, &[tokens, hidden])?;
+        let by_row = Scatter::Slices { axis: 0, add: true };
         b.node("index_add", Op::Scatter(by_row), &[zeros, result, token])
     }
 
