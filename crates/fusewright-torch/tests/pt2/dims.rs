@@ -42,7 +42,8 @@ fn shape(program: &str, sizes: &[(&str, u64)]) -> Vec<u64> {
 #[test]
 fn any_name_of_a_dim_binds_it() {
     let program = program(GUARDS);
-    let cases: [(&[(&str, u64)], [u64; 2]); 9] = [
+    type Given<'a> = &'a [(&'a str, u64)];
+    let cases: [(Given<'_>, [u64; 2]); 9] = [
         (&[], [4, 8]),
         (&[("batch", 3)], [3, 8]),
         (&[("ids.0", 3)], [3, 8]),
