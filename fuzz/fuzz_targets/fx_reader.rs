@@ -1,7 +1,8 @@
 //! Reads arbitrary bytes as FX JSON, with and without a bound dim. What is read passes the verifier: `read` sees to it.
 #![no_main]
 
-use fusewright_torch::fx::{Bindings, probe, read};
+use fusewright_ir::Bindings;
+use fusewright_torch::fx::{probe, read};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|json: &[u8]| {

@@ -13,7 +13,7 @@ use super::dims::Dims;
 use super::schema::{Graph, Node, Program};
 use super::signature::{add_inputs, entry};
 use super::ties::Ties;
-use super::{codes, outputs, regions, renames};
+use super::{codes, outputs, regions};
 use crate::fx::schema::{Arg, Document, NodeEntry, Opcode, Pairs, Scalar, Size, Val};
 
 /// Longest name that is kept whole. A name is written once for each use, so long ones would multiply.
@@ -141,8 +141,8 @@ impl<'p> Converter<'p> {
             // What a call writes into is its first argument, which keeps its place.
             if kwargs.is_empty() && (args.is_empty() || input.name.is_empty()) {
                 args.push(value);
-            } else if let Some(name) = renames::argument(&node.target, &input.name) {
-                kwargs.push((name.to_owned(), value));
+            } else {
+                kwargs.push((input.name.clone(), value));
             }
         }
         let mut call = NodeEntry {

@@ -26,7 +26,6 @@ mod json;
 mod layout;
 mod outputs;
 mod regions;
-mod renames;
 mod schema;
 mod signature;
 mod srepr;

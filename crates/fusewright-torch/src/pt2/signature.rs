@@ -29,21 +29,18 @@ pub(super) fn add_inputs<'p>(
     let mut listed = BTreeSet::new();
     for input in &graph.inputs {
         match input {
-            Argument::Tensor(local) => match owned.get(local.as_str()) {
-                Some(&owned) => {
-                    if let Some(kind) = owned.kind
-                        && listed.insert(owned.name)
-                    {
-                        add_parameter(converter, scope, local, owned.name, kind, ties)?;
-                    }
-                    let out = converter.tensor(graph, local, local)?;
-                    add(converter, scope, local, Opcode::GetAttr, owned.name, out);
+            Argument::Tensor(local) => {
+                let owned = owned.get(local.as_str());
+                if let Some(&Owned { name, kind: Some(kind) }) = owned
+                    && listed.insert(name)
+                {
+                    add_parameter(converter, scope, local, name, kind, ties)?;
                 }
-                None => {
-                    let out = converter.tensor(graph, local, local)?;
-                    add(converter, scope, local, Opcode::Placeholder, local, out);
-                }
-            },
+                let (op, target) =
+                    owned.map_or((Opcode::Placeholder, local.as_str()), |own| (Opcode::GetAttr, own.name));
+                let out = converter.tensor(graph, local, local)?;
+                add(converter, scope, local, op, target, out);
+            }
             Argument::Symbol(local) => {
                 let out = converter.symbol(graph, local);
                 add(converter, scope, local, Opcode::Placeholder, local, out);

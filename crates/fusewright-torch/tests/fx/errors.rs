@@ -218,7 +218,7 @@ fn bad_shapes_and_dtypes() {
         (
             ", \"out\": {\"shape\": [1], \"dtype\": \"f32\"}",
             "node `y`: dtype `f32` is not known, expected one of float64, float32, float16, bfloat16, float8_e4m3fn, \
-             float8_e5m2, complex64, complex128, int64, int32, int16, int8, uint8, bool",
+             float8_e5m2, complex64, complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, bool",
         ),
         (
             ", \"out\": {\"shape\": [\"s0\"], \"dtype\": \"float32\"}",

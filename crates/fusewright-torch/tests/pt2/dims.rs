@@ -4,6 +4,9 @@ use fusewright_torch::pt2::Pt2Error;
 
 use crate::support::{Parts, call, read, read_with, symbol};
 
+/// Names and sizes that a caller gives.
+type Given<'a> = &'a [(&'a str, u64)];
+
 const GUARDS: &str = r#", "guards_code": ["L['mask'].size()[1] == L['ids'].size()[1]", "L['x']>2", "L['ids'].size()[0]*2 == 4"],
     "range_constraints": {"s1": {"min_val": 2, "max_val": 16}, "s2": {"min_val": 3, "max_val": null},
     "s0": {"min_val": 0, "max_val": 9223372036854775807}}"#;
@@ -42,7 +45,7 @@ fn shape(program: &str, sizes: &[(&str, u64)]) -> Vec<u64> {
 #[test]
 fn any_name_of_a_dim_binds_it() {
     let program = program(GUARDS);
-    let cases: [(&[(&str, u64)], [u64; 2]); 9] = [
+    let cases: [(Given<'_>, [u64; 2]); 9] = [
         (&[], [4, 8]),
         (&[("batch", 3)], [3, 8]),
         (&[("ids.0", 3)], [3, 8]),
