@@ -108,7 +108,11 @@ impl Origins {
                 Verdict::Tied(tie) => {
                     ties.insert(copy.name, tie);
                 }
-                Verdict::Unknown => unknown.push(entry.text.clone()),
+                // Matrices of layers repeat; a head stands alone with its shape.
+                Verdict::Unknown if matrices().filter(|(_, other)| other.ty.shape == copy.ty.shape).count() == 1 => {
+                    unknown.push(entry.text.clone());
+                }
+                Verdict::Unknown => {}
             }
         }
         self.ties = ties;
