@@ -108,7 +108,9 @@ impl<'p, 'm> Walk<'p, 'm> {
     fn outputs(&mut self) {
         for &name in &self.program.outputs {
             if let Some(value) = self.emitter.value_of(name) {
-                self.emitter.graph.add_output(value)
+                {
+                    self.emitter.graph.add_output(value);
+                }
             } else {
                 let text = "it is no tensor; it is left out of the results of the graph".to_owned();
                 self.warnings.push(Warning { node: self.program.text(name).to_owned(), text });
