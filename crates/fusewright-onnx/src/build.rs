@@ -277,6 +277,7 @@ pub(crate) fn axis_number(axis: usize) -> u32 {
 }
 
 /// One result.
+#[allow(clippy::unnecessary_wraps, reason = "what a row gives")]
 pub(crate) fn one(result: Operand) -> Built {
     Ok(smallvec![result])
 }

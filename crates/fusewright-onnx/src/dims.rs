@@ -149,7 +149,7 @@ fn find_open(program: &Program<'_>) -> BTreeMap<String, Open> {
             let text = open_text(&input.name, axis, dim);
             let looks = text.to_ascii_lowercase();
             let entry = open.entry(text).or_default();
-            entry.batch |= axis == 0 || matches!(looks.as_str(), "batch" | "batch_size" | "n");
+            entry.batch |= axis == 0 || matches!(looks.as_str(), "batch" | "batch_size");
             entry.seq |= axis == 1 && integer
                 || matches!(looks.as_str(), "seq" | "seq_len" | "sequence" | "sequence_length" | "seq_length");
             entry.places.insert(format!("{}.{axis}", input.name));

@@ -160,7 +160,8 @@ struct Scope<'m, 'p> {
     outer: Option<&'p Scope<'m, 'p>>,
 }
 
-impl<'m> Scope<'m, '_> {
+impl Scope<'_, '_> {
+    #[allow(clippy::option_option, reason = "a known name may stand for an argument that a call leaves out")]
     fn find(&self, name: &str) -> Option<Option<Name>> {
         let mut scope = Some(self);
         while let Some(here) = scope {

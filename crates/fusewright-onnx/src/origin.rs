@@ -104,11 +104,14 @@ impl Origins {
             matrices().filter(|(entry, matrix)| is_generated(&entry.text) && !uses.is_looked_up(matrix.name))
         {
             match tables.find(copy) {
-                Verdict::Apart => {}
                 Verdict::Tied(tie) => {
                     ties.insert(copy.name, tie);
                 }
-                Verdict::Unknown => unknown.push(entry.text.clone()),
+                // Matrices of layers repeat; a head stands alone with its shape.
+                Verdict::Unknown if matrices().filter(|(_, other)| other.ty.shape == copy.ty.shape).count() == 1 => {
+                    unknown.push(entry.text.clone());
+                }
+                Verdict::Apart | Verdict::Unknown => {}
             }
         }
         self.ties = ties;
@@ -435,8 +438,8 @@ impl<'p, 'm> Uses<'p, 'm> {
             "Concat" | "Where" | "Attention" if active && state && ty.rank() > 0 => Role::Parameter,
             "Add" | "Sub" | "Mul" | "Div" | "Pow" | "Exp" | "Neg" | "Sqrt" | "Softplus" | "Sigmoid" | "Tanh"
             | "Clip" | "Transpose" | "Reshape" | "Cast" | "CastLike" | "DequantizeLinear" | "Identity"
-            | "Unsqueeze" | "Squeeze" | "Slice" | "Split" | "Expand" | "Tile" | "Flatten" | "Gather" | "GatherND"
-            | "GatherElements" | "Concat" | "Resize" | "ReduceSum" | "ReduceL2" | "Pad"
+            | "Unsqueeze" | "Squeeze" | "Slice" | "Split" | "Where" | "Expand" | "Tile" | "Flatten" | "Gather"
+            | "GatherND" | "GatherElements" | "Concat" | "Resize" | "ReduceSum" | "ReduceL2" | "Pad"
                 if !active =>
             {
                 through()

@@ -32,7 +32,7 @@ impl Kind {
             (Kind::Model, 7) | (Kind::Attribute, 6 | 11) => Kind::Graph,
             (Kind::Model, 25) => Kind::Function,
             (Kind::Graph, 1) | (Kind::Function, 7) => Kind::Node,
-            (Kind::Graph, 5) | (Kind::Attribute, 5) | (Kind::Sparse, 1) => Kind::Tensor,
+            (Kind::Graph | Kind::Attribute, 5) | (Kind::Sparse, 1) => Kind::Tensor,
             (Kind::Graph, 15) => Kind::Sparse,
             (Kind::Node, 5) | (Kind::Function, 11) => Kind::Attribute,
             (Kind::Graph, 11..=13) => Kind::Info,
@@ -67,10 +67,9 @@ pub(crate) fn looks_like_a_model(bytes: &[u8]) -> bool {
     while let Some(Ok(field)) = fields.next() {
         let fits = match (field.number, &field.payload) {
             (1, Payload::Number(version)) => (1..=64).contains(version),
-            (5, Payload::Number(_)) => true,
             (2 | 3 | 4 | 6, Payload::Bytes(text)) => std::str::from_utf8(text).is_ok(),
             (7, Payload::Bytes(_)) => return seen > 0,
-            (8 | 14 | 20 | 25, Payload::Bytes(_)) => true,
+            (5, Payload::Number(_)) | (8 | 14 | 20 | 25, Payload::Bytes(_)) => true,
             _ => false,
         };
         if !fits {

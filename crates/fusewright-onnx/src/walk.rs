@@ -107,12 +107,13 @@ impl<'p, 'm> Walk<'p, 'm> {
 
     fn outputs(&mut self) {
         for &name in &self.program.outputs {
-            match self.emitter.value_of(name) {
-                Some(value) => self.emitter.graph.add_output(value),
-                None => {
-                    let text = "it is no tensor; it is left out of the results of the graph".to_owned();
-                    self.warnings.push(Warning { node: self.program.text(name).to_owned(), text });
+            if let Some(value) = self.emitter.value_of(name) {
+                {
+                    self.emitter.graph.add_output(value);
                 }
+            } else {
+                let text = "it is no tensor; it is left out of the results of the graph".to_owned();
+                self.warnings.push(Warning { node: self.program.text(name).to_owned(), text });
             }
         }
     }
@@ -143,7 +144,7 @@ impl<'p, 'm> Walk<'p, 'm> {
     fn choose_branch(&mut self, call: &'p Call<'m>) -> bool {
         let condition = call.inputs.first().copied().flatten().map(|name| self.emitter.held(name));
         let known = condition.and_then(|held| held.known.as_ref()?.scalar());
-        let Some(taken) = known.map(|flag| if flag != 0.0 { "then_branch" } else { "else_branch" }) else {
+        let Some(taken) = known.map(|flag| if flag == 0.0 { "else_branch" } else { "then_branch" }) else {
             return false;
         };
         let Some(branch) = call.branches.iter().find(|branch| branch.name == taken) else { return false };
@@ -246,7 +247,11 @@ impl<'p, 'm> Walk<'p, 'm> {
         let mut operands: Vec<(usize, Name)> =
             call.inputs.iter().enumerate().filter_map(|(index, name)| name.map(|name| (index, name))).collect();
         for branch in &call.branches {
-            operands.extend(branch.captured.iter().map(|&name| (usize::MAX, name)));
+            for &name in &branch.captured {
+                if !operands.iter().any(|&(_, other)| other == name) {
+                    operands.push((usize::MAX, name));
+                }
+            }
         }
         let first = operands.iter().find_map(|&(_, name)| self.emitter.held(name).ty.clone());
         let mut types = Vec::with_capacity(call.outputs.len());

@@ -16,7 +16,7 @@ pub(super) fn rule(op: &str) -> Option<Rule> {
         "Min" => |call| fold(call, |a, b| Some(a.min(b)), f64::min),
         "Max" => |call| fold(call, |a, b| Some(a.max(b)), f64::max),
         "Sum" => |call| fold(call, i64::checked_add, |a, b| a + b),
-        "Equal" => |call| compare(call, |a, b| a == b, |a, b| a == b),
+        "Equal" => |call| compare(call, |a, b| a == b, |a, b| (a - b).abs() <= 0.0),
         "Less" => |call| compare(call, |a, b| a < b, |a, b| a < b),
         "LessOrEqual" => |call| compare(call, |a, b| a <= b, |a, b| a <= b),
         "Greater" => |call| compare(call, |a, b| a > b, |a, b| a > b),
@@ -50,16 +50,13 @@ fn pair(
 ) -> Option<Content> {
     let shape = broadcast(a.shape(), b.shape())?;
     let (left, right) = (broadcast_offsets(a.shape(), &shape)?, broadcast_offsets(b.shape(), &shape)?);
-    let elements = match (&a.elements, &b.elements) {
-        (Elements::Ints(x), Elements::Ints(y)) => {
-            let pairs = left.iter().zip(&right);
-            Elements::Ints(pairs.map(|(&l, &r)| ints(*x.get(l)?, *y.get(r)?)).collect::<Option<_>>()?)
-        }
-        _ => {
-            let (x, y) = (a.to_floats(), b.to_floats());
-            let pairs = left.iter().zip(&right);
-            Elements::Floats(pairs.map(|(&l, &r)| Some(floats(*x.get(l)?, *y.get(r)?))).collect::<Option<_>>()?)
-        }
+    let elements = if let (Elements::Ints(x), Elements::Ints(y)) = (&a.elements, &b.elements) {
+        let pairs = left.iter().zip(&right);
+        Elements::Ints(pairs.map(|(&l, &r)| ints(*x.get(l)?, *y.get(r)?)).collect::<Option<_>>()?)
+    } else {
+        let (x, y) = (a.to_floats(), b.to_floats());
+        let pairs = left.iter().zip(&right);
+        Elements::Floats(pairs.map(|(&l, &r)| Some(floats(*x.get(l)?, *y.get(r)?))).collect::<Option<_>>()?)
     };
     let dtype = if matches!(elements, Elements::Floats(_)) && !a.dtype().is_float() { b.dtype() } else { a.dtype() };
     Content::new(dtype, shape, elements)
@@ -145,20 +142,21 @@ fn floats(call: &Fold<'_, '_>, apply: impl Fn(f64) -> f64) -> Option<Vec<Content
 fn choose(call: &Fold<'_, '_>) -> Option<Vec<Content>> {
     let (condition, yes, no) = (call.content(0)?, call.content(1)?, call.content(2)?);
     let shape = broadcast(&broadcast(condition.shape(), yes.shape())?, no.shape())?;
-    let [c, y, n] = [condition, yes, no].map(|content| broadcast_offsets(content.shape(), &shape));
-    let (c, y, n) = (c?, y?, n?);
+    let [at_flag, at_yes, at_no] = [condition, yes, no].map(|content| broadcast_offsets(content.shape(), &shape));
+    let (at_flag, at_yes, at_no) = (at_flag?, at_yes?, at_no?);
     let flags = condition.as_ints()?;
-    let chosen = || c.iter().zip(y.iter().zip(&n));
+    let chosen = at_flag.iter().zip(at_yes.iter().zip(&at_no));
+    let chosen =
+        chosen.map(|(&flag, (&yes, &no))| Some(if *flags.get(flag)? == 0 { (false, no) } else { (true, yes) }));
+    let chosen = chosen.collect::<Option<Vec<_>>>()?;
     let elements = match (&yes.elements, &no.elements) {
-        (Elements::Ints(a), Elements::Ints(b)) => {
-            let pick =
-                |(&c, (&y, &n)): (&usize, (&usize, &usize))| if *flags.get(c)? != 0 { a.get(y) } else { b.get(n) };
-            Elements::Ints(chosen().map(|at| pick(at).copied()).collect::<Option<_>>()?)
+        (Elements::Ints(yes), Elements::Ints(no)) => {
+            let pick = |&(taken, at): &(bool, usize)| if taken { yes.get(at) } else { no.get(at) };
+            Elements::Ints(chosen.iter().map(|at| pick(at).copied()).collect::<Option<_>>()?)
         }
-        (Elements::Floats(a), Elements::Floats(b)) => {
-            let pick =
-                |(&c, (&y, &n)): (&usize, (&usize, &usize))| if *flags.get(c)? != 0 { a.get(y) } else { b.get(n) };
-            Elements::Floats(chosen().map(|at| pick(at).copied()).collect::<Option<_>>()?)
+        (Elements::Floats(yes), Elements::Floats(no)) => {
+            let pick = |&(taken, at): &(bool, usize)| if taken { yes.get(at) } else { no.get(at) };
+            Elements::Floats(chosen.iter().map(|at| pick(at).copied()).collect::<Option<_>>()?)
         }
         _ => return None,
     };

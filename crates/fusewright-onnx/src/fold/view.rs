@@ -32,10 +32,7 @@ fn with_shape(call: &Fold<'_, '_>, shape: Vec<u64>) -> Option<Vec<Content>> {
 }
 
 fn reshape(call: &Fold<'_, '_>) -> Option<Vec<Content>> {
-    let wanted = match call.has(1) {
-        true => call.ints(1)?,
-        false => call.attributes.ints("shape")?,
-    };
+    let wanted = if call.has(1) { call.ints(1)? } else { call.attributes.ints("shape")? };
     let allow_zero = call.attributes.flag("allowzero", false);
     with_shape(call, shapes::reshaped(call.content(0)?.shape(), wanted, allow_zero).ok()?)
 }

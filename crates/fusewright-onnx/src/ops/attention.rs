@@ -28,10 +28,7 @@ fn attention(build: &mut Build<'_, '_>) -> Built {
     // A window that does not reach forward is causal.
     let causal = build.attributes.flag("is_causal", false) || build.attributes.int("right_window_size", -1) == 0;
     // Valid lengths per batch are not known before it runs; the whole cache is counted, and the newest rows ask.
-    let offset = match build.has(6) {
-        true => build.extent(k, 2)?.saturating_sub(build.extent(q, 2)?),
-        false => past,
-    };
+    let offset = if build.has(6) { build.extent(k, 2)?.saturating_sub(build.extent(q, 2)?) } else { past };
     let window = window(build)?;
     let mask = match build.optional(3) {
         Some(mask) => Some(full_mask(build, mask, build.extent(k, 2)?)?),
@@ -180,6 +177,7 @@ fn rotary(build: &mut Build<'_, '_>) -> Built {
 }
 
 /// How rows are turned.
+#[derive(Clone, Copy)]
 pub(super) struct Rotation {
     /// Heads side by side in a row, where x has three axes.
     pub(super) heads: u64,

@@ -33,7 +33,7 @@ fn gemm(build: &mut Build<'_, '_>) -> Built {
     let addend = build.optional(2);
     let is_one = |number: f64| (number - 1.0).abs() < f64::EPSILON;
     let bias = match addend {
-        Some(c) => build.shape(c)?.as_slice() == [build.extent(b, if transposed { 0 } else { 1 })?],
+        Some(c) => build.shape(c)?.as_slice() == [build.extent(b, i64::from(!transposed))?],
         None => true,
     };
     if transposed && bias && is_one(alpha) && (is_one(beta) || addend.is_none()) {
@@ -43,12 +43,11 @@ fn gemm(build: &mut Build<'_, '_>) -> Built {
     if transposed {
         b = build.permute(b, &[1, 0])?;
     }
-    match addend {
-        Some(c) => one(build.add(Op::Contraction(Contraction::MatMulAdd { alpha, beta }), &[c, a, b])?),
-        None => {
-            let product = build.add(Op::Contraction(Contraction::MatMul), &[a, b])?;
-            one(if is_one(alpha) { product } else { build.scalar(Binary::Mul, product, alpha, false)? })
-        }
+    if let Some(c) = addend {
+        one(build.add(Op::Contraction(Contraction::MatMulAdd { alpha, beta }), &[c, a, b])?)
+    } else {
+        let product = build.add(Op::Contraction(Contraction::MatMul), &[a, b])?;
+        one(if is_one(alpha) { product } else { build.scalar(Binary::Mul, product, alpha, false)? })
     }
 }
 
@@ -63,16 +62,15 @@ fn einsum(build: &mut Build<'_, '_>) -> Built {
 /// The equation with its result spelled out and letters for its ellipsis.
 fn explicit(build: &Build<'_, '_>, equation: &str, operands: &[Operand]) -> Result<String, String> {
     let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
-    let (terms, result) = match equation.split_once("->") {
-        Some((terms, result)) => (terms.to_owned(), result.to_owned()),
-        None => {
-            // Letters that occur once, in alphabetic order.
-            let mut letters: Vec<char> = equation.chars().filter(char::is_ascii_alphabetic).collect();
-            letters.sort_unstable();
-            let once = letters.iter().filter(|&letter| letters.iter().filter(|other| *other == letter).count() == 1);
-            let dots = if equation.contains("...") { "..." } else { "" };
-            (equation.clone(), dots.chars().chain(once.copied()).collect())
-        }
+    let (terms, result) = if let Some((terms, result)) = equation.split_once("->") {
+        (terms.to_owned(), result.to_owned())
+    } else {
+        // Letters that occur once, in alphabetic order.
+        let mut letters: Vec<char> = equation.chars().filter(char::is_ascii_alphabetic).collect();
+        letters.sort_unstable();
+        let once = letters.iter().filter(|&letter| letters.iter().filter(|other| *other == letter).count() == 1);
+        let dots = if equation.contains("...") { "..." } else { "" };
+        (equation.clone(), dots.chars().chain(once.copied()).collect())
     };
     if !equation.contains("...") {
         return Ok(format!("{terms}->{result}"));

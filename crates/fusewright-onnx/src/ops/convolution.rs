@@ -85,12 +85,11 @@ fn conv(build: &mut Build<'_, '_>) -> Built {
     let kernel = build.shape(weight)?.get(2..).map(<[u64]>::to_vec).ok_or("its weight has no spatial axes")?;
     let extents = build.shape(x)?.get(2..).map(<[u64]>::to_vec).ok_or("its input has no spatial axes")?;
     let mut window = Window::read(build, &extents, &kernel)?;
-    let padding = match window.symmetric() {
-        Some(padding) => padding,
-        None => {
-            x = window.pad(build, x, 0.0)?;
-            vec![0; kernel.len()]
-        }
+    let padding = if let Some(padding) = window.symmetric() {
+        padding
+    } else {
+        x = window.pad(build, x, 0.0)?;
+        vec![0; kernel.len()]
     };
     let groups = u64::try_from(build.attributes.int("group", 1)).map_err(|_| "its groups are negative")?;
     let op = Convolution {

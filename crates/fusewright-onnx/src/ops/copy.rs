@@ -53,18 +53,13 @@ fn cast_like(build: &mut Build<'_, '_>) -> Built {
 fn pad(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let rank = build.rank(x)?;
-    let given = match build.has(1) {
-        true => build.known_ints(1)?,
-        false => build.attributes.ints("pads").ok_or("it has no padding")?.to_vec(),
+    let given = if build.has(1) {
+        build.known_ints(1)?
+    } else {
+        build.attributes.ints("pads").ok_or("it has no padding")?.to_vec()
     };
-    let value = match build.has(2) {
-        true => build.known_scalar(2)?.unwrap_or(0.0),
-        false => build.attributes.float("value", 0.0),
-    };
-    let axes = match build.has(3) {
-        true => build.known_ints(3)?,
-        false => (0..i64::try_from(rank).unwrap_or(0)).collect(),
-    };
+    let value = if build.has(2) { build.known_scalar(2)?.unwrap_or(0.0) } else { build.attributes.float("value", 0.0) };
+    let axes = if build.has(3) { build.known_ints(3)? } else { (0..i64::try_from(rank).unwrap_or(0)).collect() };
     let (before, after) = given.split_at_checked(axes.len()).ok_or("it needs two numbers per axis")?;
     let mut pads = vec![0; rank.saturating_mul(2)];
     for ((&axis, &before), &after) in axes.iter().zip(before).zip(after) {
@@ -111,12 +106,13 @@ fn range(build: &mut Build<'_, '_>) -> Built {
         return Err("its step is 0".to_owned());
     }
     let length = u64::try_from(crate::content::as_int(length)).unwrap_or(0);
-    let whole = if delta == 1.0 && start.fract() == 0.0 { crate::content::as_int(start) } else { 0 };
+    let (unit, whole_start) = ((delta - 1.0).abs() < f64::EPSILON, start.fract().abs() < f64::EPSILON);
+    let whole = if unit && whole_start { crate::content::as_int(start) } else { 0 };
     let mut values = build.add(Copy::Range { start: whole, length, dtype }, &[])?;
-    if delta != 1.0 {
+    if !unit {
         values = build.scalar(Binary::Mul, values, delta, false)?;
     }
-    if delta != 1.0 || start.fract() != 0.0 {
+    if !unit || !whole_start {
         values = build.scalar(Binary::Add, values, start, false)?;
     }
     one(values)

@@ -34,18 +34,18 @@ fn affine(build: &mut Build<'_, '_>, x: Operand, axis: usize, vector: Operand) -
 fn layer_norm(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let rank = build.rank(x)?;
-    let axis = position(build.attributes.int("axis", -1), rank)?;
+    let first = position(build.attributes.int("axis", -1), rank)?;
     let epsilon = build.attributes.float("epsilon", 1e-5);
-    let axes = rank.saturating_sub(axis) as u64;
+    let axes = rank.saturating_sub(first) as u64;
     let mut operands = vec![x];
     for vector in build.inputs_from(1) {
-        operands.push(affine(build, x, axis, vector)?);
+        operands.push(affine(build, x, first, vector)?);
     }
     let result = build.add(Op::Normalization(Normalization::LayerNorm { axes, epsilon }), &operands)?;
     if build.outputs < 2 {
         return one(result);
     }
-    let folded: Vec<i64> = (axis..rank).filter_map(|axis| i64::try_from(axis).ok()).collect();
+    let folded: Vec<i64> = (first..rank).filter_map(|axis| i64::try_from(axis).ok()).collect();
     let statistic = |kind| Op::Reduction(Reduction::Reduce { kind, axes: folded.clone(), keep: true });
     let mean = build.add(statistic(ReduceKind::Mean), &[x])?;
     let variance = build.add(statistic(ReduceKind::Var), &[x])?;
@@ -57,12 +57,12 @@ fn layer_norm(build: &mut Build<'_, '_>) -> Built {
 fn rms_norm(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let rank = build.rank(x)?;
-    let axis = position(build.attributes.int("axis", -1), rank)?;
+    let first = position(build.attributes.int("axis", -1), rank)?;
     let epsilon = build.attributes.float("epsilon", 1e-5);
-    let axes = rank.saturating_sub(axis) as u64;
+    let axes = rank.saturating_sub(first) as u64;
     let mut operands = vec![x];
     if let Some(scale) = build.optional(1) {
-        operands.push(affine(build, x, axis, scale)?);
+        operands.push(affine(build, x, first, scale)?);
     }
     one(build.add(Op::Normalization(Normalization::RmsNorm { axes, epsilon }), &operands)?)
 }

@@ -221,10 +221,7 @@ fn choose(build: &mut Build<'_, '_>) -> Built {
 /// Outside training it hands its operand on; the mask, if asked for, keeps everything.
 fn dropout(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
-    let ratio = match build.has(1) {
-        true => build.known_scalar(1)?.unwrap_or(0.5),
-        false => build.attributes.float("ratio", 0.5),
-    };
+    let ratio = if build.has(1) { build.known_scalar(1)?.unwrap_or(0.5) } else { build.attributes.float("ratio", 0.5) };
     let training = build.known_scalar(2).ok().flatten().is_some_and(|flag| flag != 0.0);
     let mut results = if training && ratio > 0.0 {
         one(build.add(Op::Pointwise(Pointwise::Dropout { p: ratio, training, per_sample: false }), &[x])?)?

@@ -26,12 +26,11 @@ fn pool(build: &mut Build<'_, '_>, kind: PoolKind) -> Built {
     let extents = build.shape(x)?.get(2..).map(<[u64]>::to_vec).ok_or("its input has no spatial axes")?;
     let mut window = Window::read(build, &extents, &kernel)?;
     let half = |(pad, taps): (&u64, &u64)| pad.saturating_mul(2) <= *taps;
-    let padding = match window.symmetric().filter(|pads| pads.iter().zip(&kernel).all(half)) {
-        Some(padding) => padding,
-        None => {
-            x = window.pad(build, x, if kind == PoolKind::Max { f64::NEG_INFINITY } else { 0.0 })?;
-            vec![0; kernel.len()]
-        }
+    let padding = if let Some(padding) = window.symmetric().filter(|pads| pads.iter().zip(&kernel).all(half)) {
+        padding
+    } else {
+        x = window.pad(build, x, if kind == PoolKind::Max { f64::NEG_INFINITY } else { 0.0 })?;
+        vec![0; kernel.len()]
     };
     let op = Pooling::Window {
         kind,

@@ -72,10 +72,8 @@ fn cumulative_sum(build: &mut Build<'_, '_>) -> Built {
 
 fn top_k(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
-    let k = match build.has(1) {
-        true => build.known_ints(1)?.first().copied().unwrap_or(0),
-        false => build.attributes.int("k", 0),
-    };
+    let k =
+        if build.has(1) { build.known_ints(1)?.first().copied().unwrap_or(0) } else { build.attributes.int("k", 0) };
     let k = u64::try_from(k).map_err(|_| format!("it takes {k} elements"))?;
     let axis = build.attributes.int("axis", -1);
     let values = build.add(Op::Reduction(Reduction::TopK { k, axis }), &[x])?;

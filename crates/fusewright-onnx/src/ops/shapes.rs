@@ -107,21 +107,21 @@ pub(crate) fn ranges(
     }
     for (index, (&start, &end)) in starts.iter().zip(ends).enumerate() {
         let named = axes.map_or_else(|| i64::try_from(index).ok(), |axes| axes.get(index).copied());
-        let axis = position(named.unwrap_or(i64::MAX), shape.len())?;
+        let place = position(named.unwrap_or(i64::MAX), shape.len())?;
         let step = steps.map_or(Some(1), |steps| steps.get(index).copied()).unwrap_or(1);
-        let extent = shape.get(axis).and_then(|&extent| i64::try_from(extent).ok()).ok_or("an axis is missing")?;
+        let extent = shape.get(place).and_then(|&extent| i64::try_from(extent).ok()).ok_or("an axis is missing")?;
         let (low, high) = if step < 0 { (-1, extent.saturating_sub(1)) } else { (0, extent) };
-        let place = |index: i64, low: i64| {
+        let bound = |index: i64, low: i64| {
             let index = if index < 0 { index.saturating_add(extent) } else { index };
             index.clamp(low, high)
         };
-        let (first, last) = (place(start, 0.max(low).min(high.max(0))), place(end, low));
+        let (first, last) = (bound(start, 0.max(low).min(high.max(0))), bound(end, low));
         let reach = if step < 0 { first.saturating_sub(last) } else { last.saturating_sub(first) };
         let stride =
             step.checked_abs().filter(|&step| step > 0).ok_or_else(|| format!("a slice has the step {step}"))?;
         let length =
             if reach <= 0 { 0 } else { reach.saturating_sub(1).checked_div(stride).unwrap_or(0).saturating_add(1) };
-        if let Some(range) = ranges.get_mut(axis) {
+        if let Some(range) = ranges.get_mut(place) {
             let start = u64::try_from(first).unwrap_or(0);
             *range = Range { start, length: u64::try_from(length).unwrap_or(0), step };
         }

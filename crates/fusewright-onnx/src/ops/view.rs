@@ -28,9 +28,10 @@ fn identity(build: &mut Build<'_, '_>) -> Built {
 
 fn reshape(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
-    let wanted = match build.has(1) {
-        true => build.known_ints(1)?,
-        false => build.attributes.ints("shape").ok_or("it has no shape")?.to_vec(),
+    let wanted = if build.has(1) {
+        build.known_ints(1)?
+    } else {
+        build.attributes.ints("shape").ok_or("it has no shape")?.to_vec()
     };
     let shape = shapes::reshaped(&build.shape(x)?, &wanted, build.attributes.flag("allowzero", false))?;
     one(build.reshape(x, shape)?)
@@ -128,10 +129,8 @@ fn split(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let axis = position(build.attributes.int("axis", 0), build.rank(x)?)?;
     let extent = build.shape(x)?.get(axis).copied().unwrap_or(0);
-    let given = match build.has(1) {
-        true => Some(build.known_ints(1)?),
-        false => build.attributes.ints("split").map(<[i64]>::to_vec),
-    };
+    let given =
+        if build.has(1) { Some(build.known_ints(1)?) } else { build.attributes.ints("split").map(<[i64]>::to_vec) };
     let sizes = shapes::split_sizes(extent, given.as_deref(), build.outputs)?;
     if let [_] = sizes.as_slice() {
         return one(x);
@@ -144,26 +143,33 @@ fn split(build: &mut Build<'_, '_>) -> Built {
 fn depth_to_space(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let block = block_size(build)?;
-    let &[n, c, h, w] = build.shape(x)?.as_slice() else { return Err("it takes four axes".to_owned()) };
-    let depth = c.checked_div(block.saturating_mul(block)).unwrap_or(0);
+    let &[batch, channels, height, width] = build.shape(x)?.as_slice() else {
+        return Err("it takes four axes".to_owned());
+    };
+    let depth = channels.checked_div(block.saturating_mul(block)).unwrap_or(0);
     let (split, order): ([u64; 6], [u32; 6]) = match build.attributes.text("mode").unwrap_or("DCR") {
-        "CRD" => ([n, depth, block, block, h, w], [0, 1, 4, 2, 5, 3]),
-        _ => ([n, block, block, depth, h, w], [0, 3, 4, 1, 5, 2]),
+        "CRD" => ([batch, depth, block, block, height, width], [0, 1, 4, 2, 5, 3]),
+        _ => ([batch, block, block, depth, height, width], [0, 3, 4, 1, 5, 2]),
     };
     let parts = build.reshape(x, SmallVec::from_slice(&split))?;
     let parts = build.permute(parts, &order)?;
-    one(build.reshape(parts, SmallVec::from_slice(&[n, depth, h.saturating_mul(block), w.saturating_mul(block)]))?)
+    one(build.reshape(
+        parts,
+        SmallVec::from_slice(&[batch, depth, height.saturating_mul(block), width.saturating_mul(block)]),
+    )?)
 }
 
 fn space_to_depth(build: &mut Build<'_, '_>) -> Built {
     let x = build.input(0)?;
     let block = block_size(build)?;
-    let &[n, c, h, w] = build.shape(x)?.as_slice() else { return Err("it takes four axes".to_owned()) };
-    let (rows, columns) = (h.checked_div(block).unwrap_or(0), w.checked_div(block).unwrap_or(0));
-    let parts = build.reshape(x, SmallVec::from_slice(&[n, c, rows, block, columns, block]))?;
+    let &[batch, channels, height, width] = build.shape(x)?.as_slice() else {
+        return Err("it takes four axes".to_owned());
+    };
+    let (rows, columns) = (height.checked_div(block).unwrap_or(0), width.checked_div(block).unwrap_or(0));
+    let parts = build.reshape(x, SmallVec::from_slice(&[batch, channels, rows, block, columns, block]))?;
     let parts = build.permute(parts, &[0, 3, 5, 1, 2, 4])?;
-    let depth = c.saturating_mul(block).saturating_mul(block);
-    one(build.reshape(parts, SmallVec::from_slice(&[n, depth, rows, columns]))?)
+    let depth = channels.saturating_mul(block).saturating_mul(block);
+    one(build.reshape(parts, SmallVec::from_slice(&[batch, depth, rows, columns]))?)
 }
 
 fn block_size(build: &Build<'_, '_>) -> Result<u64, String> {

