@@ -9,7 +9,7 @@ mod kind;
 mod projection;
 pub mod rules;
 
-pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, find_attentions};
+pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, MaskKind, MissedStep, find_attentions};
 pub use decompose::{DecomposeError, decompose};
 pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
 pub use projection::{Projection, projection_of};

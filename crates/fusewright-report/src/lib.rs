@@ -54,7 +54,8 @@ pub use group_rows::{GroupKind, GroupRow};
 pub use layout::printable;
 pub use markdown::markdown;
 pub use model::{
-    AttentionReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject, UncountedOp,
+    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject,
+    UncountedOp,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fusewright_ir::{DType, Graph, Op, Origin, TensorType, Type, Work};
-use fusewright_pattern::{AttentionKind, AttentionMiss};
+use fusewright_pattern::{AttentionKind, AttentionMiss, AttentionSite, MaskKind, MissedStep};
 use fusewright_plan::Analysis;
 use serde::Serialize;
 
@@ -141,10 +141,86 @@ pub struct MissedAttention {
     pub module: String,
     /// Why it was not recognised.
     pub reason: String,
+    /// The part of the pattern that did not fit: `scores`, `values` or `shapes`.
+    pub step: String,
+    /// Name of the value at which it did not fit.
+    pub value: String,
+    /// Name of the node that makes or reads that value and is none that an attention passes; `null` where there is none.
+    pub stopped_by: Option<String>,
+}
+
+/// One attention.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AttentionSiteReport {
+    /// Module path that its softmax, or the op that is all of it, stands in.
+    pub name: String,
+    /// `self` or `cross`.
+    pub kind: String,
+    /// Heads of queries.
+    pub heads: u64,
+    /// Heads of keys and values.
+    pub kv_heads: u64,
+    /// Features of a query and a key in one head.
+    pub head_dim: u64,
+    /// Features of a value in one head.
+    pub value_dim: u64,
+    /// Query positions; in a window those of the window.
+    pub queries: u64,
+    /// Key positions.
+    pub keys: u64,
+    /// Which keys a query sees: `none` (hides nothing), `padding`, `causal`, `window`, or `boolean` and `additive` for
+    /// patterns that are none of these or that only the weights and the caller know.
+    pub mask: String,
+    /// How many keys a windowed attention sees.
+    pub window: Option<u64>,
+    /// No query sees a key that follows it.
+    pub causal: bool,
+    /// Factor on the products of queries and keys; `null` where it is learned or unknown.
+    pub scale: Option<f64>,
+    /// A position bias is added to the scores.
+    pub bias: bool,
+    /// Some weight goes to sinks.
+    pub sinks: bool,
+    /// The bound that scores are squashed to.
+    pub softcap: Option<f64>,
+    /// Query, key and value are slices of one projection.
+    pub packed: bool,
+}
+
+impl AttentionSiteReport {
+    fn of(graph: &Graph, site: &AttentionSite) -> Self {
+        let (mask, window) = match site.mask {
+            MaskKind::None => ("none", None),
+            MaskKind::Padding => ("padding", None),
+            MaskKind::Causal => ("causal", None),
+            MaskKind::Window(keys) => ("window", Some(keys)),
+            MaskKind::Boolean => ("boolean", None),
+            MaskKind::Additive => ("additive", None),
+        };
+        Self {
+            name: graph.text(graph.node(site.anchor).source.scope).to_owned(),
+            kind: if site.kind == AttentionKind::SelfAttention { "self" } else { "cross" }.to_owned(),
+            heads: site.heads,
+            kv_heads: site.kv_heads,
+            head_dim: site.head_dim,
+            value_dim: site.value_dim,
+            queries: site.queries,
+            keys: site.keys,
+            mask: mask.to_owned(),
+            window,
+            causal: site.causal,
+            scale: site.scale,
+            bias: site.bias,
+            sinks: site.sinks,
+            softcap: site.softcap,
+            packed: site.is_packed(),
+        }
+    }
 }
 
 /// The attentions of a model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct AttentionReport {
     /// All that were recognised.
@@ -156,6 +232,8 @@ pub struct AttentionReport {
     pub cross: u64,
     /// Of these, attentions that the source states as one op: there is nothing to fuse in them.
     pub single_op: u64,
+    /// Every one of them, in the order of the graph.
+    pub sites: Vec<AttentionSiteReport>,
     /// Softmaxes that nearly are attentions.
     pub missed: Vec<MissedAttention>,
 }
@@ -168,13 +246,22 @@ impl AttentionReport {
         let missed = |miss: &AttentionMiss| MissedAttention {
             node: graph.node_name(miss.softmax).to_owned(),
             module: graph.text(graph.node(miss.softmax).source.scope).to_owned(),
-            reason: miss.reason.to_owned(),
+            reason: miss.step.reason().to_owned(),
+            step: match miss.step {
+                MissedStep::Scores => "scores",
+                MissedStep::Values => "values",
+                MissedStep::Shapes => "shapes",
+            }
+            .to_owned(),
+            value: graph.value_name(miss.value).to_owned(),
+            stopped_by: miss.node.map(|node| graph.node_name(node).to_owned()),
         };
         Self {
             found,
             self_,
             cross: found - self_,
             single_op: attentions.sites.iter().filter(|site| site.chain.len() == 1).count() as u64,
+            sites: attentions.sites.iter().map(|site| AttentionSiteReport::of(graph, site)).collect(),
             missed: attentions.misses.iter().map(missed).collect(),
         }
     }

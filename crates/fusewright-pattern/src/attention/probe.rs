@@ -1,0 +1,409 @@
+//! The value of a tensor at one index, worked out on demand from what made it.
+//!
+//! Masks are built by ranges, comparisons, logic, choices and views. To know what a mask does it is enough to look at
+//! a few of its elements; nothing is computed as a whole. What the graph does not hold (weights, inputs, literals)
+//! is unknown, and the probe remembers why.
+
+use fusewright_ir::ops::{Binary, Copy, Pointwise, Unary, View};
+use fusewright_ir::{Consumers, DType, Graph, NodeId, Op, Origin, TensorType, ValueId};
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use super::{axes, probe_index, probe_select};
+
+/// An index into a tensor.
+pub(super) type Point = SmallVec<[u64; 6]>;
+
+/// What a value was found to depend on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Taint(u8);
+
+impl Taint {
+    pub(super) const NONE: Taint = Taint(0);
+    /// A mask over positions that the caller gives, taken to let everything through.
+    pub(super) const PADDING: Taint = Taint(1);
+    /// Trained tensors or products of activations: numbers of ordinary size.
+    pub(super) const LEARNED: Taint = Taint(2);
+    /// Tensors written in the source or stored with the model, whose content is not known.
+    pub(super) const STORED: Taint = Taint(4);
+    /// Anything else that is not known.
+    pub(super) const OPEN: Taint = Taint(8);
+    /// Token ids.
+    pub(super) const TOKEN: Taint = Taint(16);
+
+    pub(super) fn has(self, other: Taint) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub(super) fn and(self, other: Taint) -> Taint {
+        Taint(self.0 | other.0)
+    }
+}
+
+/// One element: its value where it is known, and what it depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Sample {
+    pub(super) value: Option<f64>,
+    pub(super) taint: Taint,
+}
+
+impl Sample {
+    pub(super) fn known(value: f64) -> Self {
+        Self { value: Some(value), taint: Taint::NONE }
+    }
+
+    pub(super) fn unknown(taint: Taint) -> Self {
+        Self { value: None, taint }
+    }
+
+    pub(super) fn tainted(self, taint: Taint) -> Self {
+        Self { value: self.value, taint: self.taint.and(taint) }
+    }
+}
+
+/// From this value on an added number hides a key whatever the score.
+pub(super) const HIDES: f64 = -1e4;
+
+/// Steps that one question may take.
+const STEPS_PER_QUESTION: u64 = 1 << 14;
+/// Steps between a value and what it is made of.
+const DEPTH: u32 = 256;
+/// Longest axis that is folded element by element.
+const LONGEST_FOLD: u64 = 1 << 13;
+
+/// Answers questions about elements, remembering what it has worked out.
+pub(super) struct Probe<'a> {
+    pub(super) graph: &'a Graph,
+    consumers: &'a Consumers,
+    memo: FxHashMap<(ValueId, u64), Sample>,
+    /// Steps left in all, so that a graph is searched in linear time.
+    steps: u64,
+    question: u64,
+    depth: u32,
+}
+
+impl<'a> Probe<'a> {
+    pub(super) fn new(graph: &'a Graph, consumers: &'a Consumers) -> Self {
+        let steps = (1 << 20) + 64 * graph.node_count() as u64;
+        Self { graph, consumers, memo: FxHashMap::default(), steps, question: 0, depth: 0 }
+    }
+
+    /// Allows another question its share of the steps.
+    pub(super) fn next_question(&mut self) {
+        self.question = STEPS_PER_QUESTION.min(self.steps);
+        // Elements of different masks are seldom shared; what is shared is cheap to work out again.
+        if self.memo.len() > 1 << 20 {
+            self.memo.clear();
+        }
+    }
+
+    /// The value of a tensor of one element.
+    pub(super) fn scalar(&mut self, value: ValueId) -> Option<f64> {
+        let rank = self.graph.tensor(value)?.rank();
+        self.next_question();
+        let sample = self.at(value, &Point::from_elem(0, rank));
+        sample.value.filter(|_| !sample.taint.has(Taint::PADDING))
+    }
+
+    /// The element at an index inside the tensor.
+    pub(super) fn at(&mut self, value: ValueId, point: &[u64]) -> Sample {
+        let Some(tensor) = self.graph.tensor(value) else { return Sample::unknown(Taint::OPEN) };
+        if tensor.rank() != point.len() || tensor.shape.iter().zip(point).any(|(&extent, &at)| at >= extent) {
+            return Sample::unknown(Taint::OPEN);
+        }
+        let (node, output) = match self.graph.value(value).origin {
+            Origin::Node { node, index } => (node, index),
+            _ => return self.source(value, tensor),
+        };
+        let key = (value, flat(&tensor.shape, point));
+        if let Some(&known) = self.memo.get(&key) {
+            return known;
+        }
+        if self.question == 0 || self.depth == DEPTH {
+            return Sample::unknown(Taint::OPEN);
+        }
+        self.question -= 1;
+        self.steps = self.steps.saturating_sub(1);
+        self.depth += 1;
+        let sample = self.made(node, output as usize, tensor, point);
+        self.depth -= 1;
+        self.memo.insert(key, sample);
+        sample
+    }
+
+    fn source(&self, value: ValueId, tensor: &TensorType) -> Sample {
+        let graph = self.graph;
+        let origin = match &graph.value(value).origin {
+            Origin::Part { of, .. } => &graph.value(*of).origin,
+            origin => origin,
+        };
+        match origin {
+            Origin::Parameter => Sample::unknown(Taint::LEARNED),
+            Origin::Buffer | Origin::Constant => Sample::unknown(Taint::STORED),
+            Origin::Input if !tensor.dtype.is_float() && tensor.rank() == 2 => {
+                let looks_up =
+                    |&id: &NodeId| matches!(graph.node(id).op, Op::Gather(_)) && graph.node(id).inputs[0] == value;
+                if self.consumers.of_value(value).iter().any(looks_up) {
+                    Sample::unknown(Taint::TOKEN)
+                } else if tensor.shape[0] == tensor.shape[1] && tensor.shape[0] > 1 {
+                    // As likely one row for every query as one for every sequence.
+                    Sample::unknown(Taint::OPEN)
+                } else {
+                    Sample::known(1.0).tainted(Taint::PADDING)
+                }
+            }
+            _ => Sample::unknown(Taint::OPEN),
+        }
+    }
+
+    fn made(&mut self, id: NodeId, output: usize, tensor: &TensorType, point: &[u64]) -> Sample {
+        let graph = self.graph;
+        let node = graph.node(id);
+        match &node.op {
+            Op::View(view) if matches!(**view, View::Alias) => {
+                node.inputs.get(output).map_or(Sample::unknown(Taint::OPEN), |&input| self.at(input, point))
+            }
+            Op::View(view) => {
+                let Some(&x) = node.inputs.first() else { return Sample::unknown(Taint::OPEN) };
+                let from = graph.tensor(x).map(|from| from.shape.as_slice()).unwrap_or_default();
+                match probe_index::through_view(view, from, &tensor.shape, output, point) {
+                    Some(point) => self.at(x, &point),
+                    None => Sample::unknown(Taint::OPEN),
+                }
+            }
+            Op::Pointwise(pointwise) => self.pointwise(pointwise, &node.inputs, tensor, point),
+            Op::Copy(copy) => self.copied(copy, &node.inputs, tensor, point),
+            Op::Gather(gather) => probe_select::gathered(self, gather, &node.inputs, point),
+            Op::Scatter(scatter) => probe_select::scattered(self, scatter, &node.inputs, point),
+            Op::Reduction(reduction) => probe_select::reduced(self, reduction, node, output, point, LONGEST_FOLD),
+            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) if tensor.dtype.is_float() => {
+                Sample::unknown(Taint::LEARNED)
+            }
+            _ => Sample::unknown(Taint::OPEN),
+        }
+    }
+
+    /// An operand's element for an element of the result it broadcasts to.
+    pub(super) fn operand(&mut self, value: ValueId, point: &[u64]) -> Sample {
+        let Some(tensor) = self.graph.tensor(value) else { return Sample::unknown(Taint::OPEN) };
+        match probe_index::broadcast(&tensor.shape, point) {
+            Some(point) => self.at(value, &point),
+            None => Sample::unknown(Taint::OPEN),
+        }
+    }
+
+    fn pointwise(&mut self, op: &Pointwise, inputs: &[ValueId], tensor: &TensorType, point: &[u64]) -> Sample {
+        let &[x, ..] = inputs else { return Sample::unknown(Taint::OPEN) };
+        match op {
+            Pointwise::Where => {
+                let &[condition, yes, no] = inputs else { return Sample::unknown(Taint::OPEN) };
+                let condition = self.operand(condition, point);
+                match condition.value {
+                    Some(value) => self.operand(if value == 0.0 { no } else { yes }, point).tainted(condition.taint),
+                    None => {
+                        let (yes, no) = (self.operand(yes, point), self.operand(no, point));
+                        let taint = condition.taint.and(yes.taint).and(no.taint);
+                        let same = yes.value.filter(|&value| no.value == Some(value));
+                        Sample { value: same, taint }
+                    }
+                }
+            }
+            Pointwise::MaskedFill { value } => {
+                let mask = inputs.get(1).map_or(Sample::unknown(Taint::OPEN), |&mask| self.operand(mask, point));
+                match mask.value {
+                    Some(0.0) => self.operand(x, point).tainted(mask.taint),
+                    Some(_) => Sample::known(*value).tainted(mask.taint),
+                    None => {
+                        let x = self.operand(x, point).tainted(mask.taint);
+                        Sample { value: x.value.filter(|x| x == value), taint: x.taint }
+                    }
+                }
+            }
+            Pointwise::Triangle { upper, diagonal } => {
+                let &[.., row, column] = point else { return Sample::unknown(Taint::OPEN) };
+                let above = i128::from(column) - i128::from(row);
+                let inside = if *upper { above >= i128::from(*diagonal) } else { above <= i128::from(*diagonal) };
+                if inside { self.operand(x, point) } else { Sample::known(0.0) }
+            }
+            Pointwise::Binary(kind) => {
+                let a = self.operand(x, point);
+                if decides(*kind, a.value) {
+                    return Sample { value: binary(*kind, a.value.unwrap_or(0.0), 0.0), taint: a.taint };
+                }
+                let b = inputs.get(1).map_or(Sample::unknown(Taint::OPEN), |&b| self.operand(b, point));
+                combine(*kind, a, b, tensor.dtype)
+            }
+            Pointwise::WithScalar { kind, scalar, reversed } => {
+                let (x, scalar) = (self.operand(x, point), Sample::known(*scalar));
+                if *reversed {
+                    combine(*kind, scalar, x, tensor.dtype)
+                } else {
+                    combine(*kind, x, scalar, tensor.dtype)
+                }
+            }
+            Pointwise::Unary(kind) => {
+                let x_dtype = self.graph.tensor(x).map(|x| x.dtype);
+                let x = self.operand(x, point);
+                let value = x.value.and_then(|value| unary(*kind, value, x_dtype == Some(DType::Bool)));
+                Sample { value, taint: x.taint }
+            }
+            Pointwise::Clamp { min, max } => {
+                let x = self.operand(x, point);
+                let low = |value: f64| min.map_or(value, |min| value.max(min));
+                let value = x.value.map(|value| max.map_or(low(value), |max| low(value).min(max)));
+                Sample { value, taint: x.taint }
+            }
+            Pointwise::Dropout { .. } => self.operand(x, point),
+            _ => Sample::unknown(self.operand(x, point).taint.and(Taint::OPEN)),
+        }
+    }
+
+    fn copied(&mut self, copy: &Copy, inputs: &[ValueId], tensor: &TensorType, point: &[u64]) -> Sample {
+        let open = Sample::unknown(Taint::OPEN);
+        match copy {
+            Copy::Full { value, .. } => return Sample::known(*value),
+            Copy::Range { start, .. } => {
+                return point.first().map_or(open, |&at| Sample::known(*start as f64 + at as f64));
+            }
+            Copy::ShiftMask { grid, window, shift, .. } => {
+                let value = probe_index::shift_mask(*grid, *window, *shift, point);
+                return value.map_or(open, Sample::known);
+            }
+            _ => {}
+        }
+        let Some(&x) = inputs.first() else { return open };
+        let from = self.graph.tensor(x).map(|from| from.shape.as_slice()).unwrap_or_default();
+        match copy {
+            Copy::Contiguous | Copy::Clone => self.at(x, point),
+            Copy::Cast { dtype } => {
+                let x = self.at(x, point);
+                Sample { value: x.value.map(|value| cast(value, *dtype)), taint: x.taint }
+            }
+            Copy::Concat { axis } => {
+                let Some(axis) = axes::position_of(*axis, point.len()) else { return open };
+                let mut point = Point::from_slice(point);
+                for &input in inputs {
+                    let extent = self.graph.tensor(input).and_then(|t| t.shape.get(axis).copied()).unwrap_or(0);
+                    if point[axis] < extent {
+                        return self.at(input, &point);
+                    }
+                    point[axis] -= extent;
+                }
+                open
+            }
+            Copy::Stack { axis } => {
+                let Some(axis) = axes::position_of(*axis, point.len()) else { return open };
+                let mut point = Point::from_slice(point);
+                let which = usize::try_from(point.remove(axis)).unwrap_or(usize::MAX);
+                inputs.get(which).map_or(open, |&input| self.at(input, &point))
+            }
+            Copy::Pad { pads, value } => match probe_index::inside_padding(pads, from, point) {
+                Some(Some(point)) => self.at(x, &point),
+                Some(None) => Sample::known(*value),
+                None => open,
+            },
+            Copy::Roll { shifts, axes } => {
+                probe_index::unrolled(shifts, axes, from, point).map_or(open, |point| self.at(x, &point))
+            }
+            Copy::Repeat { .. } => {
+                let missing = tensor.rank() - from.len().min(tensor.rank());
+                let point: Point = point[missing..].iter().zip(from).map(|(&at, &extent)| at % extent.max(1)).collect();
+                self.at(x, &point)
+            }
+            _ => open,
+        }
+    }
+}
+
+fn flat(shape: &[u64], point: &[u64]) -> u64 {
+    shape.iter().zip(point).fold(0, |sum: u64, (&extent, &at)| sum.saturating_mul(extent).saturating_add(at))
+}
+
+fn truth(holds: bool) -> f64 {
+    f64::from(u8::from(holds))
+}
+
+fn cast(value: f64, dtype: DType) -> f64 {
+    match dtype {
+        DType::Bool => truth(value != 0.0),
+        dtype if dtype.is_float() => value,
+        _ => value.trunc(),
+    }
+}
+
+/// One operand of this value settles the result.
+fn decides(kind: Binary, value: Option<f64>) -> bool {
+    matches!((kind, value), (Binary::And | Binary::Mul, Some(0.0)))
+}
+
+/// A function of two elements, of which one may be unknown.
+pub(super) fn combine(kind: Binary, a: Sample, b: Sample, dtype: DType) -> Sample {
+    let taint = a.taint.and(b.taint);
+    if let (Some(x), Some(y)) = (a.value, b.value) {
+        let value = binary(kind, x, y).map(|value| if dtype.is_float() { value } else { value.trunc() });
+        return Sample { value, taint };
+    }
+    let known = a.value.or(b.value);
+    let sample = if a.value.is_some() { a } else { b };
+    match (kind, known) {
+        (Binary::And | Binary::Mul, Some(0.0)) => Sample::known(0.0).tainted(sample.taint),
+        (Binary::Or, Some(value)) if dtype == DType::Bool && value != 0.0 => Sample::known(1.0).tainted(sample.taint),
+        (Binary::Add | Binary::Min, Some(value)) if value <= HIDES => Sample::known(value).tainted(sample.taint),
+        (Binary::Sub, Some(value)) if a.value.is_some() && value <= HIDES => sample,
+        (Binary::Sub, Some(value)) if b.value.is_some() && value >= -HIDES => Sample::known(-value).tainted(b.taint),
+        // What is no padding differs from the padding token.
+        (Binary::Ne, Some(_)) if taint == Taint::TOKEN => Sample::known(1.0).tainted(Taint::PADDING),
+        (Binary::Eq, Some(_)) if taint == Taint::TOKEN => Sample::known(0.0).tainted(Taint::PADDING),
+        _ => Sample::unknown(taint),
+    }
+}
+
+fn binary(kind: Binary, x: f64, y: f64) -> Option<f64> {
+    let whole = |value: f64| value.abs() < 9e15 && value.fract() == 0.0;
+    let bits = |op: fn(i64, i64) -> i64| {
+        #[allow(clippy::cast_possible_truncation, reason = "both are whole numbers below 2^53")]
+        (whole(x) && whole(y)).then(|| op(x as i64, y as i64) as f64)
+    };
+    Some(match kind {
+        Binary::Add => x + y,
+        Binary::Sub => x - y,
+        Binary::Mul => x * y,
+        Binary::Div => x / y,
+        Binary::FloorDiv => (x / y).floor(),
+        Binary::Mod => x - y * (x / y).floor(),
+        Binary::Pow => x.powf(y),
+        Binary::Max => x.max(y),
+        Binary::Min => x.min(y),
+        Binary::Eq => truth(x == y),
+        Binary::Ne => truth(x != y),
+        Binary::Lt => truth(x < y),
+        Binary::Le => truth(x <= y),
+        Binary::Gt => truth(x > y),
+        Binary::Ge => truth(x >= y),
+        Binary::And => return bits(|x, y| x & y),
+        Binary::Or => return bits(|x, y| x | y),
+        Binary::Xor => return bits(|x, y| x ^ y),
+    })
+}
+
+fn unary(kind: Unary, x: f64, is_bool: bool) -> Option<f64> {
+    Some(match kind {
+        Unary::Neg => -x,
+        Unary::Abs => x.abs(),
+        Unary::Sign => truth(x > 0.0) - truth(x < 0.0),
+        Unary::Floor => x.floor(),
+        Unary::Ceil => x.ceil(),
+        Unary::Exp => x.exp(),
+        Unary::Log => x.ln(),
+        Unary::Sqrt => x.sqrt(),
+        Unary::Rsqrt => x.sqrt().recip(),
+        Unary::Reciprocal => x.recip(),
+        Unary::Square => x * x,
+        Unary::Relu => x.max(0.0),
+        Unary::LogicalNot => truth(x == 0.0),
+        Unary::BitwiseNot if is_bool => truth(x == 0.0),
+        Unary::BitwiseNot => -x - 1.0,
+        Unary::IsNan => truth(x.is_nan()),
+        _ => return None,
+    })
+}
