@@ -17,6 +17,8 @@ pub(super) fn before(graph: &Graph, node: &Node, position: usize, output: ValueI
                 axis + usize::from(axis >= *taken as usize)
             }
             View::Subscript { items } => subscript_before(items, axis)?,
+            // Numbers and their parts: the outer axes stay.
+            View::Reinterpret { .. } => axis.min(operand.rank().checked_sub(1)?),
         },
         Op::Copy(copy) => match &**copy {
             Copy::Stack { axis: added } => {
@@ -55,6 +57,7 @@ pub(super) fn after(graph: &Graph, node: &Node, position: usize, output: ValueId
                 }
                 axis - usize::from(axis > *taken as usize)
             }
+            View::Reinterpret { .. } => return None,
             View::Subscript { items } => (0..result.rank()).find(|&at| subscript_before(items, at) == Some(axis))?,
         },
         Op::Copy(copy) if matches!(**copy, Copy::Stack { .. }) => return None,

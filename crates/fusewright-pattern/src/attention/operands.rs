@@ -144,6 +144,7 @@ fn carried_operands(scene: Scene, id: NodeId, value: ValueId) -> Vec<usize> {
             | Pointwise::Unary(Unary::Neg)
             | Pointwise::Dropout { .. }
             | Pointwise::MaskedFill { .. }
+            | Pointwise::MaskedKeep { .. }
             | Pointwise::Clamp { .. }
             | Pointwise::Rotary { .. } => vec![0],
             _ => Vec::new(),
@@ -326,7 +327,14 @@ fn changes_features(node: &Node, grows: bool) -> bool {
     match &node.op {
         Op::View(view) => {
             use fusewright_ir::ops::View;
-            !matches!(**view, View::Reshape { .. } | View::Permute { .. } | View::Expand { .. } | View::Alias)
+            matches!(
+                **view,
+                View::Slice { .. }
+                    | View::Select { .. }
+                    | View::Split { .. }
+                    | View::Unbind { .. }
+                    | View::Subscript { .. }
+            )
         }
         Op::Copy(copy) => matches!(**copy, Copy::Concat { .. } | Copy::Stack { .. } | Copy::Pad { .. }),
         Op::Gather(_) => !grows,

@@ -219,6 +219,14 @@ impl<'a> Probe<'a> {
                     }
                 }
             }
+            Pointwise::MaskedKeep { value } => {
+                let mask = inputs.get(1).map_or(Sample::unknown(Taint::OPEN), |&mask| self.operand(mask, point));
+                match mask.value {
+                    Some(0.0) => Sample::known(*value).tainted(mask.taint),
+                    Some(_) => self.operand(x, point).tainted(mask.taint),
+                    None => Sample::unknown(self.operand(x, point).tainted(mask.taint).taint),
+                }
+            }
             Pointwise::Triangle { upper, diagonal } => {
                 let &[.., row, column] = point else { return Sample::unknown(Taint::OPEN) };
                 let above = i128::from(column) - i128::from(row);
@@ -269,6 +277,9 @@ impl<'a> Probe<'a> {
                 let value = probe_index::shift_mask(*grid, *window, *shift, point);
                 return value.map_or(open, Sample::known);
             }
+            Copy::Steps { start, step, .. } => {
+                return point.first().map_or(open, |&at| Sample::known(start + step * at as f64));
+            }
             _ => {}
         }
         let Some(&x) = inputs.first() else { return open };
@@ -305,6 +316,7 @@ impl<'a> Probe<'a> {
             Copy::Roll { shifts, axes } => {
                 probe_index::unrolled(shifts, axes, from, point).map_or(open, |point| self.at(x, &point))
             }
+            Copy::Flip { axes } => probe_index::reversed(axes, from, point).map_or(open, |point| self.at(x, &point)),
             Copy::Repeat { .. } => {
                 let missing = tensor.rank() - from.len().min(tensor.rank());
                 let point: Point = point[missing..].iter().zip(from).map(|(&at, &extent)| at % extent.max(1)).collect();
@@ -380,6 +392,8 @@ fn binary(kind: Binary, x: f64, y: f64) -> Option<f64> {
         Binary::Le => truth(x <= y),
         Binary::Gt => truth(x > y),
         Binary::Ge => truth(x >= y),
+        Binary::Fmod => x % y,
+        Binary::Polar => return None,
         Binary::And => return bits(|x, y| x & y),
         Binary::Or => return bits(|x, y| x | y),
         Binary::Xor => return bits(|x, y| x ^ y),
@@ -404,6 +418,12 @@ fn unary(kind: Unary, x: f64, is_bool: bool) -> Option<f64> {
         Unary::BitwiseNot if is_bool => truth(x == 0.0),
         Unary::BitwiseNot => -x - 1.0,
         Unary::IsNan => truth(x.is_nan()),
+        Unary::IsInf => truth(x.is_infinite()),
+        Unary::Trunc => x.trunc(),
+        Unary::Log2 => x.log2(),
+        Unary::Exp2 => x.exp2(),
+        Unary::Log1p => x.ln_1p(),
+        Unary::Expm1 => x.exp_m1(),
         _ => return None,
     })
 }

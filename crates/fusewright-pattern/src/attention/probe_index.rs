@@ -57,6 +57,7 @@ pub(super) fn through_view(view: &View, from: &[u64], to: &[u64], output: usize,
             return Some(result);
         }
         View::Alias => {}
+        View::Reinterpret { .. } => return None,
     }
     Some(point)
 }
@@ -128,6 +129,17 @@ pub(super) fn unrolled(shifts: &[i64], axes: &[i64], from: &[u64], point: &[u64]
         let extent = i128::from(*from.get(axis)?);
         let at = result.get_mut(axis)?;
         *at = u64::try_from((i128::from(*at) - i128::from(shift)).rem_euclid(extent.max(1))).ok()?;
+    }
+    Some(result)
+}
+
+/// The element of x that a reversal of some axes moved to `point`.
+pub(super) fn reversed(axes: &[i64], from: &[u64], point: &[u64]) -> Option<Point> {
+    let mut result = Point::from_slice(point);
+    for &axis in axes {
+        let axis = axes::position_of(axis, from.len())?;
+        let at = result.get_mut(axis)?;
+        *at = from[axis].checked_sub(*at + 1)?;
     }
     Some(result)
 }

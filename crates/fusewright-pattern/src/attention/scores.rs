@@ -179,6 +179,7 @@ fn score_operands(scene: Scene, id: NodeId, value: ValueId, key_axis: usize) -> 
                 kind: Binary::Add | Binary::Mul | Binary::Div | Binary::Sub | Binary::Max, ..
             }
             | Pointwise::MaskedFill { .. }
+            | Pointwise::MaskedKeep { .. }
             | Pointwise::Clamp { .. }
             | Pointwise::Dropout { .. }
             | Pointwise::Unary(Unary::Tanh)
@@ -211,6 +212,7 @@ fn carries_weights(scene: Scene, id: NodeId, operand: usize, key_axis: usize) ->
         Op::Pointwise(
             Pointwise::Dropout { .. }
             | Pointwise::MaskedFill { .. }
+            | Pointwise::MaskedKeep { .. }
             | Pointwise::WithScalar { kind: Binary::Mul | Binary::Div | Binary::Add, .. }
             | Pointwise::Binary(Binary::Div),
         ) => operand == 0,

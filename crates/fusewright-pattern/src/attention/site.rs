@@ -64,6 +64,9 @@ pub(super) fn adjusted(graph: &Graph, masks: &mut Masks, product: &ScoreProduct,
                     scores.term(graph, node.inputs[0], Action::Keep(hop.operand == 1), hop.output, place);
                 }
             }
+            (Op::Pointwise(Pointwise::MaskedKeep { value }), Some(mask)) if hides(Some(*value)) => {
+                scores.term(graph, mask, Action::Keep(true), hop.output, place);
+            }
             (Op::Pointwise(Pointwise::MaskedFill { value }), Some(mask)) if hides(Some(*value)) => {
                 scores.term(graph, mask, Action::Keep(false), hop.output, place);
             }
