@@ -29,6 +29,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod attention_text;
 mod baseline;
 mod csv;
 mod dot;

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use crate::PlanReport;
+use crate::attention_text::attention_summary;
 use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant};
 use crate::group_rows::{GroupKind, GroupRow};
 use crate::layout::{Side, Table, printable, wrap};
@@ -77,6 +78,9 @@ impl Page {
     fn model(&mut self, report: &PlanReport) {
         let facts: Vec<String> = model_facts(report).iter().map(|fact| fact.replace(' ', "\u{a0}")).collect();
         self.paragraph(Style::new().dimmed(), &facts.join(", "), 0);
+        if let Some(attentions) = attention_summary(&report.attention) {
+            self.paragraph(Style::new().dimmed(), &attentions, 2);
+        }
         self.blank();
     }
 
@@ -181,7 +185,11 @@ impl Page {
                 0 => String::new(),
                 more => format!(", and {more} more (--format json lists them)"),
             };
-            let note = format!("attention missed: {}: {}{rest}", printable(&miss.node), printable(&miss.reason));
+            let at = match &miss.stopped_by {
+                Some(node) => format!(" ({} at {})", printable(&miss.value), printable(node)),
+                None => format!(" ({})", printable(&miss.value)),
+            };
+            let note = format!("attention missed: {}: {}{at}{rest}", printable(&miss.node), printable(&miss.reason));
             self.paragraph(warning, &note, 2);
         }
         self.paragraph(Style::new().dimmed(), &next(report), 2);
