@@ -44,7 +44,8 @@ fn describe_site(out: &mut String, graph: &Graph, site: &AttentionSite) {
         site.keys,
         site.mask,
     );
-    for (holds, fact) in [(site.causal, "causal"), (site.bias, "bias"), (site.sinks, "sinks"), (site.is_packed(), "packed")]
+    for (holds, fact) in
+        [(site.causal, "causal"), (site.bias, "bias"), (site.sinks, "sinks"), (site.is_packed(), "packed")]
     {
         if holds {
             let _ = write!(out, ", {fact}");
