@@ -181,10 +181,8 @@ impl Pattern {
             // Everything is hidden once the caller's mask is taken to be true: it says what to hide.
             return facts(if padded == MaskKind::Padding { padded } else { stated }, false);
         }
-        if !unknown && self.rows > 1 {
-            if let Some(facts) = self.band().map(|(kind, causal)| facts(kind, causal)) {
-                return facts;
-            }
+        if let (false, Some((kind, causal))) = (unknown || self.rows == 1, self.band()) {
+            return facts(kind, causal);
         }
         facts(stated, self.rows > 1 && self.hides_what_follows())
     }

@@ -9,6 +9,7 @@ use fusewright_ir::{Consumers, DType, Graph, NodeId, Op, Origin, TensorType, Val
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::probe_index::Place;
 use super::{axes, probe_index, probe_select};
 
 /// An index into a tensor.
@@ -111,9 +112,8 @@ impl<'a> Probe<'a> {
         if tensor.rank() != point.len() || tensor.shape.iter().zip(point).any(|(&extent, &at)| at >= extent) {
             return Sample::unknown(Taint::OPEN);
         }
-        let (node, output) = match self.graph.value(value).origin {
-            Origin::Node { node, index } => (node, index),
-            _ => return self.source(value, tensor),
+        let Origin::Node { node, index: output } = self.graph.value(value).origin else {
+            return self.source(value, tensor);
         };
         let key = (value, flat(&tensor.shape, point));
         if let Some(&known) = self.memo.get(&key) {
@@ -198,15 +198,12 @@ impl<'a> Probe<'a> {
             Pointwise::Where => {
                 let &[condition, yes, no] = inputs else { return Sample::unknown(Taint::OPEN) };
                 let condition = self.operand(condition, point);
-                match condition.value {
-                    Some(value) => self.operand(if value == 0.0 { no } else { yes }, point).tainted(condition.taint),
-                    None => {
-                        let (yes, no) = (self.operand(yes, point), self.operand(no, point));
-                        let taint = condition.taint.and(yes.taint).and(no.taint);
-                        let same = yes.value.filter(|&value| no.value == Some(value));
-                        Sample { value: same, taint }
-                    }
+                if let Some(value) = condition.value {
+                    return self.operand(if value == 0.0 { no } else { yes }, point).tainted(condition.taint);
                 }
+                let (yes, no) = (self.operand(yes, point), self.operand(no, point));
+                let taint = condition.taint.and(yes.taint).and(no.taint);
+                Sample { value: yes.value.filter(|&value| no.value == Some(value)), taint }
             }
             Pointwise::MaskedFill { value } => {
                 let mask = inputs.get(1).map_or(Sample::unknown(Taint::OPEN), |&mask| self.operand(mask, point));
@@ -215,7 +212,7 @@ impl<'a> Probe<'a> {
                     Some(_) => Sample::known(*value).tainted(mask.taint),
                     None => {
                         let x = self.operand(x, point).tainted(mask.taint);
-                        Sample { value: x.value.filter(|x| x == value), taint: x.taint }
+                        Sample { value: x.value.filter(|&x| same(x, *value)), taint: x.taint }
                     }
                 }
             }
@@ -309,9 +306,9 @@ impl<'a> Probe<'a> {
                 inputs.get(which).map_or(open, |&input| self.at(input, &point))
             }
             Copy::Pad { pads, value } => match probe_index::inside_padding(pads, from, point) {
-                Some(Some(point)) => self.at(x, &point),
-                Some(None) => Sample::known(*value),
-                None => open,
+                Place::Inside(point) => self.at(x, &point),
+                Place::Outside => Sample::known(*value),
+                Place::Unknown => open,
             },
             Copy::Roll { shifts, axes } => {
                 probe_index::unrolled(shifts, axes, from, point).map_or(open, |point| self.at(x, &point))
@@ -329,6 +326,12 @@ impl<'a> Probe<'a> {
 
 fn flat(shape: &[u64], point: &[u64]) -> u64 {
     shape.iter().zip(point).fold(0, |sum: u64, (&extent, &at)| sum.saturating_mul(extent).saturating_add(at))
+}
+
+/// Equal as the comparison of a mask finds them: to the last bit.
+#[allow(clippy::float_cmp, reason = "positions and fills are compared as the model compares them")]
+fn same(x: f64, y: f64) -> bool {
+    x == y
 }
 
 fn truth(holds: bool) -> f64 {
@@ -386,8 +389,8 @@ fn binary(kind: Binary, x: f64, y: f64) -> Option<f64> {
         Binary::Pow => x.powf(y),
         Binary::Max => x.max(y),
         Binary::Min => x.min(y),
-        Binary::Eq => truth(x == y),
-        Binary::Ne => truth(x != y),
+        Binary::Eq => truth(same(x, y)),
+        Binary::Ne => truth(!same(x, y)),
         Binary::Lt => truth(x < y),
         Binary::Le => truth(x <= y),
         Binary::Gt => truth(x > y),
