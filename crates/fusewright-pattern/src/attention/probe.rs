@@ -62,8 +62,10 @@ impl Sample {
     }
 }
 
-/// From this value on an added number hides a key whatever the score.
-pub(super) const HIDES: f64 = -1e4;
+/// Added numbers up to this one hide a key: −100 is what windowed models write.
+pub(super) const HIDDEN: f64 = -50.0;
+/// Sums with what is not known are hidden from this number on.
+const HIDES: f64 = -1e4;
 
 /// Steps that one question may take.
 const STEPS_PER_QUESTION: u64 = 1 << 14;
@@ -176,7 +178,9 @@ impl<'a> Probe<'a> {
             Op::Gather(gather) => probe_select::gathered(self, gather, &node.inputs, point),
             Op::Scatter(scatter) => probe_select::scattered(self, scatter, &node.inputs, point),
             Op::Reduction(reduction) => probe_select::reduced(self, reduction, node, output, point, LONGEST_FOLD),
-            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) if tensor.dtype.is_float() => {
+            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) | Op::Pooling(_)
+                if tensor.dtype.is_float() =>
+            {
                 Sample::unknown(Taint::LEARNED)
             }
             _ => Sample::unknown(Taint::OPEN),
@@ -359,10 +363,12 @@ pub(super) fn combine(kind: Binary, a: Sample, b: Sample, dtype: DType) -> Sampl
         return Sample { value, taint };
     }
     let known = a.value.or(b.value);
-    let sample = if a.value.is_some() { a } else { b };
+    let (sample, unknown) = if a.value.is_some() { (a, b.taint) } else { (b, a.taint) };
     match (kind, known) {
         (Binary::And | Binary::Mul, Some(0.0)) => Sample::known(0.0).tainted(sample.taint),
         (Binary::Or, Some(value)) if dtype == DType::Bool && value != 0.0 => Sample::known(1.0).tainted(sample.taint),
+        // A learned bias does not bring back what a mask hides, however mildly it does.
+        (Binary::Add, Some(value)) if value <= HIDDEN && unknown == Taint::LEARNED => sample,
         (Binary::Add | Binary::Min, Some(value)) if value <= HIDES => Sample::known(value).tainted(sample.taint),
         (Binary::Sub, Some(value)) if a.value.is_some() && value <= HIDES => sample,
         (Binary::Sub, Some(value)) if b.value.is_some() && value >= -HIDES => Sample::known(-value).tainted(b.taint),
