@@ -1,5 +1,7 @@
 //! The attentions of a model in one sentence: equal ones counted together.
 
+use std::fmt::Write;
+
 use crate::figures::significant;
 use crate::{AttentionReport, AttentionSiteReport};
 
@@ -31,10 +33,10 @@ fn description(site: &AttentionSiteReport) -> String {
     let plural = if site.heads == 1 { "head" } else { "heads" };
     let mut heads = format!("{} {plural} of {}", site.heads, site.head_dim);
     if site.value_dim != site.head_dim {
-        heads.push_str(&format!(" (values {})", site.value_dim));
+        let _ = write!(heads, " (values {})", site.value_dim);
     }
     if site.kv_heads != site.heads {
-        heads.push_str(&format!(" on {}", site.kv_heads));
+        let _ = write!(heads, " on {}", site.kv_heads);
     }
     let mask = match site.window {
         Some(keys) if site.causal => format!("causal window {keys}"),

@@ -78,10 +78,11 @@ impl Page {
     fn model(&mut self, report: &PlanReport) {
         let facts: Vec<String> = model_facts(report).iter().map(|fact| fact.replace(' ', "\u{a0}")).collect();
         self.paragraph(Style::new().dimmed(), &facts.join(", "), 0);
-        if let Some(attentions) = attention_summary(&report.attention) {
-            self.paragraph(Style::new().dimmed(), &attentions, 2);
+        // A page of a usual model fills a screen: the attentions stand where the blank line would.
+        match attention_summary(&report.attention) {
+            Some(attentions) => self.paragraph(Style::new().dimmed(), &attentions, 2),
+            None => self.blank(),
         }
-        self.blank();
     }
 
     fn strategies(&mut self, report: &PlanReport) {

@@ -9,10 +9,7 @@ use fusewright_ir::{DType, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::MaskKind;
-use super::probe::{Point, Probe, Sample, Taint};
-
-/// Added numbers up to this one hide a key: −100 is what windowed models write.
-const HIDDEN: f64 = -50.0;
+use super::probe::{HIDDEN, Point, Probe, Sample, Taint};
 
 /// How a tensor acts on scores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,7 +163,7 @@ impl Pattern {
     fn facts(&self, probe: &Probe, term: &Term) -> MaskFacts {
         let any = |wanted: Sight| self.pairs.iter().any(|pair| pair.2 == wanted);
         let adds = !matches!(term.action, Action::Keep(_));
-        let bias = adds && (self.varies || self.taint.has(Taint::LEARNED) && !any(Sight::Unknown));
+        let bias = adds && (self.varies || self.taint.has(Taint::LEARNED));
         let stated = if adds { MaskKind::Additive } else { MaskKind::Boolean };
         let padded = if self.taint.has(Taint::PADDING) { MaskKind::Padding } else { MaskKind::None };
         let (hidden, unknown) = (any(Sight::Hidden), any(Sight::Unknown));
@@ -181,10 +178,8 @@ impl Pattern {
             // Everything is hidden once the caller's mask is taken to be true: it says what to hide.
             return facts(if padded == MaskKind::Padding { padded } else { stated }, false);
         }
-        if !unknown && self.rows > 1 {
-            if let Some(facts) = self.band().map(|(kind, causal)| facts(kind, causal)) {
-                return facts;
-            }
+        if let (false, Some((kind, causal))) = (unknown || self.rows == 1, self.band()) {
+            return facts(kind, causal);
         }
         facts(stated, self.rows > 1 && self.hides_what_follows())
     }

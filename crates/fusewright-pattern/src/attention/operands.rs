@@ -6,7 +6,7 @@
 //! model's inputs. They may also meet in one that does not (learned queries), if it is what both projections read. No
 //! walk crosses an attention, so what a decoder has already read from an encoder does not make them one sequence.
 
-use fusewright_ir::ops::{Binary, Contraction, Copy, Gather, Normalization, Pointwise, Scatter, Unary};
+use fusewright_ir::ops::{Binary, Contraction, Copy, Gather, Normalization, Pointwise, Unary};
 use fusewright_ir::{Graph, Node, NodeId, Op, ValueId};
 
 use super::axes;
@@ -78,8 +78,9 @@ impl Walk<'_> {
 pub(super) fn projected_operand(graph: &Graph, id: NodeId) -> Option<usize> {
     let node = graph.node(id);
     match &node.op {
-        Op::Contraction(Contraction::Linear | Contraction::MatMul | Contraction::MatMulAdd { .. })
-        | Op::Contraction(Contraction::Einsum(_)) => {
+        Op::Contraction(
+            Contraction::Linear | Contraction::MatMul | Contraction::MatMulAdd { .. } | Contraction::Einsum(_),
+        ) => {
             if is_activation_product(graph, id) {
                 return None;
             }
@@ -151,16 +152,15 @@ fn carried_operands(scene: Scene, id: NodeId, value: ValueId) -> Vec<usize> {
         },
         Op::Normalization(Normalization::Softmax { .. }) => Vec::new(),
         // Depthwise convolutions mix positions of one channel.
-        Op::Normalization(_) | Op::Convolution(_) | Op::Pooling(_) => vec![0],
-        Op::Gather(
+        Op::Normalization(_)
+        | Op::Convolution(_)
+        | Op::Pooling(_)
+        | Op::Opaque(_)
+        | Op::Gather(
             Gather::IndexSelect { .. } | Gather::Indexed { .. } | Gather::Nd { .. } | Gather::Elements { .. },
-        ) => {
-            vec![0]
-        }
+        ) => vec![0],
         // A cache that the new positions are written into.
-        Op::Scatter(Scatter::Write { .. } | Scatter::Slices { .. } | Scatter::Elements { .. }) => vec![1, 0],
         Op::Scatter(_) => vec![1, 0],
-        Op::Opaque(_) => vec![0],
         _ => Vec::new(),
     }
 }

@@ -9,6 +9,7 @@ use fusewright_ir::{Consumers, DType, Graph, NodeId, Op, Origin, TensorType, Val
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::probe_index::Place;
 use super::{axes, probe_index, probe_select};
 
 /// An index into a tensor.
@@ -61,8 +62,10 @@ impl Sample {
     }
 }
 
-/// From this value on an added number hides a key whatever the score.
-pub(super) const HIDES: f64 = -1e4;
+/// Added numbers up to this one hide a key: −100 is what windowed models write.
+pub(super) const HIDDEN: f64 = -50.0;
+/// Sums with what is not known are hidden from this number on.
+const HIDES: f64 = -1e4;
 
 /// Steps that one question may take.
 const STEPS_PER_QUESTION: u64 = 1 << 14;
@@ -111,9 +114,8 @@ impl<'a> Probe<'a> {
         if tensor.rank() != point.len() || tensor.shape.iter().zip(point).any(|(&extent, &at)| at >= extent) {
             return Sample::unknown(Taint::OPEN);
         }
-        let (node, output) = match self.graph.value(value).origin {
-            Origin::Node { node, index } => (node, index),
-            _ => return self.source(value, tensor),
+        let Origin::Node { node, index: output } = self.graph.value(value).origin else {
+            return self.source(value, tensor);
         };
         let key = (value, flat(&tensor.shape, point));
         if let Some(&known) = self.memo.get(&key) {
@@ -176,7 +178,9 @@ impl<'a> Probe<'a> {
             Op::Gather(gather) => probe_select::gathered(self, gather, &node.inputs, point),
             Op::Scatter(scatter) => probe_select::scattered(self, scatter, &node.inputs, point),
             Op::Reduction(reduction) => probe_select::reduced(self, reduction, node, output, point, LONGEST_FOLD),
-            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) if tensor.dtype.is_float() => {
+            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) | Op::Pooling(_)
+                if tensor.dtype.is_float() =>
+            {
                 Sample::unknown(Taint::LEARNED)
             }
             _ => Sample::unknown(Taint::OPEN),
@@ -198,15 +202,12 @@ impl<'a> Probe<'a> {
             Pointwise::Where => {
                 let &[condition, yes, no] = inputs else { return Sample::unknown(Taint::OPEN) };
                 let condition = self.operand(condition, point);
-                match condition.value {
-                    Some(value) => self.operand(if value == 0.0 { no } else { yes }, point).tainted(condition.taint),
-                    None => {
-                        let (yes, no) = (self.operand(yes, point), self.operand(no, point));
-                        let taint = condition.taint.and(yes.taint).and(no.taint);
-                        let same = yes.value.filter(|&value| no.value == Some(value));
-                        Sample { value: same, taint }
-                    }
+                if let Some(value) = condition.value {
+                    return self.operand(if value == 0.0 { no } else { yes }, point).tainted(condition.taint);
                 }
+                let (yes, no) = (self.operand(yes, point), self.operand(no, point));
+                let taint = condition.taint.and(yes.taint).and(no.taint);
+                Sample { value: yes.value.filter(|&value| no.value == Some(value)), taint }
             }
             Pointwise::MaskedFill { value } => {
                 let mask = inputs.get(1).map_or(Sample::unknown(Taint::OPEN), |&mask| self.operand(mask, point));
@@ -215,7 +216,7 @@ impl<'a> Probe<'a> {
                     Some(_) => Sample::known(*value).tainted(mask.taint),
                     None => {
                         let x = self.operand(x, point).tainted(mask.taint);
-                        Sample { value: x.value.filter(|x| x == value), taint: x.taint }
+                        Sample { value: x.value.filter(|&x| same(x, *value)), taint: x.taint }
                     }
                 }
             }
@@ -309,9 +310,9 @@ impl<'a> Probe<'a> {
                 inputs.get(which).map_or(open, |&input| self.at(input, &point))
             }
             Copy::Pad { pads, value } => match probe_index::inside_padding(pads, from, point) {
-                Some(Some(point)) => self.at(x, &point),
-                Some(None) => Sample::known(*value),
-                None => open,
+                Place::Inside(point) => self.at(x, &point),
+                Place::Outside => Sample::known(*value),
+                Place::Unknown => open,
             },
             Copy::Roll { shifts, axes } => {
                 probe_index::unrolled(shifts, axes, from, point).map_or(open, |point| self.at(x, &point))
@@ -329,6 +330,12 @@ impl<'a> Probe<'a> {
 
 fn flat(shape: &[u64], point: &[u64]) -> u64 {
     shape.iter().zip(point).fold(0, |sum: u64, (&extent, &at)| sum.saturating_mul(extent).saturating_add(at))
+}
+
+/// Equal as the comparison of a mask finds them: to the last bit.
+#[allow(clippy::float_cmp, reason = "positions and fills are compared as the model compares them")]
+fn same(x: f64, y: f64) -> bool {
+    x == y
 }
 
 fn truth(holds: bool) -> f64 {
@@ -356,10 +363,12 @@ pub(super) fn combine(kind: Binary, a: Sample, b: Sample, dtype: DType) -> Sampl
         return Sample { value, taint };
     }
     let known = a.value.or(b.value);
-    let sample = if a.value.is_some() { a } else { b };
+    let (sample, unknown) = if a.value.is_some() { (a, b.taint) } else { (b, a.taint) };
     match (kind, known) {
         (Binary::And | Binary::Mul, Some(0.0)) => Sample::known(0.0).tainted(sample.taint),
         (Binary::Or, Some(value)) if dtype == DType::Bool && value != 0.0 => Sample::known(1.0).tainted(sample.taint),
+        // A learned bias does not bring back what a mask hides, however mildly it does.
+        (Binary::Add, Some(value)) if value <= HIDDEN && unknown == Taint::LEARNED => sample,
         (Binary::Add | Binary::Min, Some(value)) if value <= HIDES => Sample::known(value).tainted(sample.taint),
         (Binary::Sub, Some(value)) if a.value.is_some() && value <= HIDES => sample,
         (Binary::Sub, Some(value)) if b.value.is_some() && value >= -HIDES => Sample::known(-value).tainted(b.taint),
@@ -386,8 +395,8 @@ fn binary(kind: Binary, x: f64, y: f64) -> Option<f64> {
         Binary::Pow => x.powf(y),
         Binary::Max => x.max(y),
         Binary::Min => x.min(y),
-        Binary::Eq => truth(x == y),
-        Binary::Ne => truth(x != y),
+        Binary::Eq => truth(same(x, y)),
+        Binary::Ne => truth(!same(x, y)),
         Binary::Lt => truth(x < y),
         Binary::Le => truth(x <= y),
         Binary::Gt => truth(x > y),

@@ -66,24 +66,34 @@ fn insert(point: &mut Point, axis: usize, index: u64) -> Option<()> {
     (axis <= point.len()).then(|| point.insert(axis, index))
 }
 
-/// Where in the part of x that a view shows its element `point` lies; `Some(None)` if the view does not show it.
-pub(super) fn shown_at(view: &View, point: &[u64]) -> Option<Option<Point>> {
-    let along = |at: u64, start: u64, length: u64, step: u64| {
-        let steps = at.checked_sub(start)?;
+/// Where an element lies with respect to a part of a tensor.
+pub(super) enum Place {
+    /// In it, at this index.
+    Inside(Point),
+    /// Beside it.
+    Outside,
+    /// Not known.
+    Unknown,
+}
+
+/// Where in the part of x that a view shows its element `point` lies.
+pub(super) fn shown_at(view: &View, point: &[u64]) -> Place {
+    let along = |at: Option<&u64>, start: u64, length: u64, step: u64| {
+        let steps = at?.checked_sub(start)?;
         (steps.is_multiple_of(step.max(1)) && steps / step.max(1) < length).then(|| steps / step.max(1))
     };
     let mut result = Point::from_slice(point);
     match view {
         View::Slice { axis, start, length, step } => {
-            let at = result.get_mut(*axis as usize)?;
-            match along(*at, *start, *length, *step) {
-                Some(inside) => *at = inside,
-                None => return Some(None),
+            let axis = *axis as usize;
+            match along(point.get(axis), *start, *length, *step) {
+                Some(inside) => result[axis] = inside,
+                None => return Place::Outside,
             }
         }
         View::Select { axis, index } => {
-            if point.get(*axis as usize)? != index {
-                return Some(None);
+            if point.get(*axis as usize) != Some(index) {
+                return Place::Outside;
             }
             result.remove(*axis as usize);
         }
@@ -91,40 +101,41 @@ pub(super) fn shown_at(view: &View, point: &[u64]) -> Option<Option<Point>> {
             result.clear();
             let mut at = point.iter();
             for item in items {
-                match *item {
-                    Index::New => result.push(0),
-                    Index::At(index) if *at.next()? == index => {}
-                    Index::At(_) => return Some(None),
-                    Index::Range { start, length, step } => match along(*at.next()?, start, length, step) {
-                        Some(inside) => result.push(inside),
-                        None => return Some(None),
-                    },
+                let inside = match *item {
+                    Index::New => Some(0),
+                    Index::At(index) if at.next() == Some(&index) => continue,
+                    Index::At(_) => None,
+                    Index::Range { start, length, step } => along(at.next(), start, length, step),
+                };
+                match inside {
+                    Some(inside) => result.push(inside),
+                    None => return Place::Outside,
                 }
             }
         }
         View::Alias => {}
-        _ => return None,
+        _ => return Place::Unknown,
     }
-    Some(Some(result))
+    Place::Inside(result)
 }
 
-/// The element of x behind one of its padded form; `Some(None)` in the padding.
-pub(super) fn inside_padding(pads: &[i64], from: &[u64], point: &[u64]) -> Option<Option<Point>> {
+/// The element of x behind one of its padded form.
+pub(super) fn inside_padding(pads: &[i64], from: &[u64], point: &[u64]) -> Place {
     let mut result = Point::new();
     for (axis, (&at, &extent)) in point.iter().zip(from).enumerate() {
-        let inside = i128::from(at) - i128::from(*pads.get(2 * axis)?);
-        match u64::try_from(inside) {
+        let Some(&before) = pads.get(2 * axis) else { return Place::Unknown };
+        match u64::try_from(i128::from(at) - i128::from(before)) {
             Ok(inside) if inside < extent => result.push(inside),
-            _ => return Some(None),
+            _ => return Place::Outside,
         }
     }
-    Some(Some(result))
+    Place::Inside(result)
 }
 
 /// The element of x that a cyclic shift moved to `point`.
-pub(super) fn unrolled(shifts: &[i64], axes: &[i64], from: &[u64], point: &[u64]) -> Option<Point> {
+pub(super) fn unrolled(shifts: &[i64], along: &[i64], from: &[u64], point: &[u64]) -> Option<Point> {
     let mut result = Point::from_slice(point);
-    for (&shift, &axis) in shifts.iter().zip(axes) {
+    for (&shift, &axis) in shifts.iter().zip(along) {
         let axis = axes::position_of(axis, from.len())?;
         let extent = i128::from(*from.get(axis)?);
         let at = result.get_mut(axis)?;
@@ -134,9 +145,9 @@ pub(super) fn unrolled(shifts: &[i64], axes: &[i64], from: &[u64], point: &[u64]
 }
 
 /// The element of x that a reversal of some axes moved to `point`.
-pub(super) fn reversed(axes: &[i64], from: &[u64], point: &[u64]) -> Option<Point> {
+pub(super) fn reversed(along: &[i64], from: &[u64], point: &[u64]) -> Option<Point> {
     let mut result = Point::from_slice(point);
-    for &axis in axes {
+    for &axis in along {
         let axis = axes::position_of(axis, from.len())?;
         let at = result.get_mut(axis)?;
         *at = from[axis].checked_sub(*at + 1)?;

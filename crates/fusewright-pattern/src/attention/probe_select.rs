@@ -5,7 +5,7 @@ use fusewright_ir::{Node, ValueId};
 
 use super::axes;
 use super::probe::{Point, Probe, Sample, Taint};
-use super::probe_index::{broadcast, shown_at};
+use super::probe_index::{Place, broadcast, shown_at};
 
 const OPEN: Sample = Sample { value: None, taint: Taint::OPEN };
 
@@ -47,16 +47,13 @@ pub(super) fn gathered(probe: &mut Probe, gather: &Gather, inputs: &[ValueId], p
         Gather::Indexed { axes } => indexed(probe, &inputs[1..], axes, &shape, point, &mut look),
         Gather::Nd { batch } => nd(probe, indices, *batch, &shape, point, &mut look),
     };
-    match found {
-        Some(point) => probe.at(table, &point).tainted(taint),
-        // Whatever row is picked, its content is as unknown as any other's.
-        None => {
-            let content = probe.at(table, &Point::from_elem(0, shape.len()));
-            let learned =
-                content.value.is_none() && !content.taint.has(Taint::OPEN) && content.taint.has(Taint::LEARNED);
-            Sample::unknown(if learned { content.taint } else { content.taint.and(taint).and(Taint::OPEN) })
-        }
+    if let Some(point) = found {
+        return probe.at(table, &point).tainted(taint);
     }
+    // Whatever row is picked, its content is as unknown as any other's.
+    let content = probe.at(table, &Point::from_elem(0, shape.len()));
+    let learned = content.value.is_none() && !content.taint.has(Taint::OPEN) && content.taint.has(Taint::LEARNED);
+    Sample::unknown(if learned { content.taint } else { content.taint.and(taint).and(Taint::OPEN) })
 }
 
 type Look<'a> = &'a mut dyn FnMut(&mut Probe, ValueId, &[u64], u64) -> Option<u64>;
@@ -109,9 +106,9 @@ fn nd(probe: &mut Probe, indices: ValueId, batch: u64, shape: &[u64], point: &[u
 pub(super) fn scattered(probe: &mut Probe, scatter: &Scatter, inputs: &[ValueId], point: &[u64]) -> Sample {
     let (Scatter::Write { view }, &[x, values, ..]) = (scatter, inputs) else { return OPEN };
     match shown_at(view, point) {
-        Some(Some(inside)) => probe.at(values, &inside),
-        Some(None) => probe.at(x, point),
-        None => OPEN,
+        Place::Inside(inside) => probe.at(values, &inside),
+        Place::Outside => probe.at(x, point),
+        Place::Unknown => OPEN,
     }
 }
 
