@@ -106,9 +106,9 @@ impl Vit {
             Ok((x, self.pooled(b, config, request.head, x)?))
         })?;
         if request.head == Head::None {
-            b.graph.add_output(x);
+            b.results(&[x]);
             if let Some(pooled) = pooled {
-                b.graph.add_output(pooled);
+                b.results(&[pooled]);
             }
             return Ok(());
         }
@@ -135,7 +135,7 @@ impl Vit {
                 b.linear("classifier", first, labels, true)?
             }
         };
-        b.graph.add_output(logits);
+        b.results(&[logits]);
         Ok(())
     }
 
