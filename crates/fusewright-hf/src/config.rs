@@ -131,11 +131,6 @@ impl<'a> Config<'a> {
         }
     }
 
-    /// A number that the model cannot do without.
-    pub(crate) fn float(&self, key: &str) -> Result<f64, HfError> {
-        self.optional_float(key)?.ok_or_else(|| self.wrong(key, "a number"))
-    }
-
     /// A text, if there is one.
     pub(crate) fn optional_text(&self, key: &str) -> Result<Option<&str>, HfError> {
         match self.value(key) {
