@@ -35,7 +35,6 @@ impl Builder {
     }
 
     /// The bucket of each pair of a query and a key.
-    #[allow(clippy::cast_precision_loss, reason = "bucket counts and distances are small")]
     fn buckets(&mut self, buckets: Buckets, queries: u64, context: u64) -> Result<ValueId, HfError> {
         let side = if buckets.both_ways { buckets.count / 2 } else { buckets.count };
         let near = side / 2;

@@ -169,7 +169,7 @@ fn labels_choose_the_head_of_an_image_model() {
 
 #[test]
 fn images_of_any_size_where_there_are_no_positions() {
-    let options = || Options { bindings: [("image".to_owned(), 96)].into_iter().collect(), ..Options::default() };
+    let options = || Options { bindings: [("image".to_owned(), 448)].into_iter().collect(), ..Options::default() };
     for (model_type, fits) in [("swin", true), ("convnext", true), ("segformer", true), ("vit", false), ("beit", false)]
     {
         let config = json!({"model_type": model_type}).to_string();

@@ -115,7 +115,7 @@ impl Family {
         match head {
             Head::MaskedLm => {
                 let logits = self.hidden_tokens.logits(b, config, norm(config)?, x, table)?;
-                b.graph.add_output(logits);
+                b.results(&[logits]);
             }
             Head::PreTraining => self.pretraining(b, config, x, table)?,
             Head::SequenceClassification => {
@@ -124,20 +124,20 @@ impl Family {
                     _ => b.select(x, 1, 0)?,
                 };
                 let scores = self.classifier.scores(b, config, first)?;
-                b.graph.add_output(scores);
+                b.results(&[scores]);
             }
             Head::TokenClassification => {
                 let scores = b.linear("classifier", x, config.labels()?, true)?;
-                b.graph.add_output(scores);
+                b.results(&[scores]);
             }
             Head::QuestionAnswering => {
                 let scores = b.linear("qa_outputs", x, 2, true)?;
-                b.graph.add_output(scores);
+                b.results(&[scores]);
             }
             _ => {
-                b.graph.add_output(x);
+                b.results(&[x]);
                 if let Some(pooled) = self.pooler.pool(b, x)? {
-                    b.graph.add_output(pooled);
+                    b.results(&[pooled]);
                 }
             }
         }
@@ -153,16 +153,16 @@ impl Family {
                 let x = b.activation(config, self.keys[1], x)?;
                 b.linear("dense_prediction", x, 1, true)
             })?;
-            b.graph.add_output(replaced);
+            b.results(&[replaced]);
             return Ok(());
         };
         let logits = self.hidden_tokens.logits(b, config, norm(config)?, x, table)?;
-        b.graph.add_output(logits);
+        b.results(&[logits]);
         let order = match self.pooler {
             Pooler::Linear => b.linear("sop_classifier.classifier", pooled, config.labels()?, true)?,
             _ => b.linear("cls.seq_relationship", pooled, 2, true)?,
         };
-        b.graph.add_output(order);
+        b.results(&[order]);
         Ok(())
     }
 }

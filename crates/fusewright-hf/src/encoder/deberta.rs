@@ -1,4 +1,4 @@
-//! DeBERTa, second and third version: content and position are told apart, so that scores have two more products, of
+//! `DeBERTa`, second and third version: content and position are told apart, so that scores have two more products, of
 //! queries with positions and of keys with positions.
 
 use fusewright_ir::ops::{Binary, Copy, Gather, Pointwise, Unary};
@@ -119,7 +119,7 @@ pub(crate) fn deberta_v2(b: &mut Builder, config: &Config<'_>, request: &Request
         Head::QuestionAnswering => b.linear("qa_outputs", x, config.labels()?, true)?,
         _ => x,
     };
-    b.graph.add_output(result);
+    b.results(&[result]);
     Ok(())
 }
 
@@ -148,7 +148,6 @@ fn encoder(
     };
     let width = per_head(config, "num_attention_heads", hidden, heads)?;
     let products = relative.map_or(0, |relative| u8::from(relative.to_position) + u8::from(relative.from_position));
-    #[allow(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
     let scale = 1.0 / (width as f64 * (1.0 + f64::from(products))).sqrt();
     let names = ["query_proj", "key_proj", "value_proj", "dense"];
     let projections = Projections { names, biases: [true; 4], heads, width };
@@ -178,7 +177,6 @@ fn positions(
     let query = b.reshape(query, &[tokens, 1])?;
     let distance = b.binary(Binary::Sub, query, key)?;
     let distance = bucketed(b, relative, distance)?;
-    #[allow(clippy::cast_precision_loss, reason = "a table is far below 2^52 rows")]
     let (span, last) = (relative.span as f64, (2 * relative.span - 1) as f64);
     let keys = b.with_scalar(Binary::Add, distance, span)?;
     let keys = b.clamp(keys, Some(0.0), Some(last))?;
@@ -189,7 +187,6 @@ fn positions(
 }
 
 /// Far distances put together by their logarithm.
-#[allow(clippy::cast_precision_loss, reason = "distances are far below 2^52")]
 fn bucketed(b: &mut Builder, relative: Relative, distance: ValueId) -> Result<ValueId, HfError> {
     if relative.buckets == 0 {
         return Ok(distance);

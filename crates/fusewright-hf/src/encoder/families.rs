@@ -105,7 +105,7 @@ const DISTILBERT: Family = Family {
         decoder: "vocab_projector",
         activation: Some("activation"),
     },
-    classifier: Classifier::PreClassifier,
+    classifier: Classifier::Hidden,
     ..BERT
 };
 

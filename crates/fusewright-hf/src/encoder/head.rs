@@ -75,8 +75,8 @@ pub(super) enum Classifier {
     Pooled,
     /// `classifier.dense`, the activation, `classifier.out_proj` on the first token.
     Dense(Unary),
-    /// `pre_classifier`, ReLU, `classifier` on the first token.
-    PreClassifier,
+    /// `pre_classifier`, `ReLU`, `classifier` on the first token.
+    Hidden,
 }
 
 impl Classifier {
@@ -89,7 +89,7 @@ impl Classifier {
                 let x = b.unary(activation, x)?;
                 b.linear("out_proj", x, labels, true)
             }),
-            Classifier::PreClassifier => {
+            Classifier::Hidden => {
                 let x = b.linear("pre_classifier", first, width, true)?;
                 let x = b.unary(Unary::Relu, x)?;
                 b.linear("classifier", x, labels, true)

@@ -1,4 +1,4 @@
-//! ModernBERT: norms before, no positions but rotary ones, a gated MLP, and most layers see their neighbours only.
+//! `ModernBERT`: norms before, no positions but rotary ones, a gated MLP, and most layers see their neighbours only.
 
 use fusewright_ir::ops::{Binary, Contraction, Copy, Pointwise, ReduceKind, Reduction};
 use fusewright_ir::{DType, Op, ValueId};
@@ -55,17 +55,13 @@ pub(crate) fn modernbert(b: &mut Builder, config: &Config<'_>, request: &Request
             let pooled = prediction(b, config, pooled)?;
             b.linear("classifier", pooled, config.labels()?, true)?
         }
-        Head::TokenClassification => {
-            let x = prediction(b, config, x)?;
-            b.linear("classifier", x, config.labels()?, true)?
-        }
-        Head::QuestionAnswering => {
+        Head::TokenClassification | Head::QuestionAnswering => {
             let x = prediction(b, config, x)?;
             b.linear("classifier", x, config.labels()?, true)?
         }
         _ => x,
     };
-    b.graph.add_output(result);
+    b.results(&[result]);
     Ok(())
 }
 
@@ -199,13 +195,13 @@ impl Sizes {
 
     fn attention(&self, b: &mut Builder, kind: Kind, x: ValueId) -> Result<ValueId, HfError> {
         let all = b.linear("Wqkv", x, 3 * self.hidden, self.attention_bias)?;
-        let [q, k, v] = b.split(all, [self.hidden; 3])?;
-        let q = b.heads(q, self.heads, self.head_dim)?;
-        let k = b.heads(k, self.heads, self.head_dim)?;
-        let values = b.heads(v, self.heads, self.head_dim)?;
-        let (q, keys) = (b.rotated(q, kind.rope)?, b.rotated(k, kind.rope)?);
+        let [query, key, value] = b.split(all, [self.hidden; 3])?;
+        let query = b.heads(query, self.heads, self.head_dim)?;
+        let key = b.heads(key, self.heads, self.head_dim)?;
+        let values = b.heads(value, self.heads, self.head_dim)?;
+        let (query, keys) = (b.rotated(query, kind.rope)?, b.rotated(key, kind.rope)?);
         let core = Core { mask: kind.mask, ..Core::default() };
-        let attended = b.attend(q, KeysValues { keys, values, cached: 0 }, &core)?;
+        let attended = b.attend(query, KeysValues { keys, values, cached: 0 }, &core)?;
         let merged = b.merged(attended)?;
         b.linear("Wo", merged, self.hidden, self.attention_bias)
     }

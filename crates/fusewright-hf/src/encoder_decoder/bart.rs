@@ -96,7 +96,6 @@ impl<'c> Stack<'c> {
     fn of(family: Family, config: &'c Config<'c>, keys: [&str; 3]) -> Result<Self, HfError> {
         let [layers, heads_key, inner] = keys;
         let (hidden, heads) = (config.size("d_model")?, config.size(heads_key)?);
-        #[allow(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
         let factor = if config.flag("scale_embedding")? && !family.sound { (hidden as f64).sqrt() } else { 1.0 };
         Ok(Self {
             family,
@@ -147,21 +146,21 @@ impl<'c> Stack<'c> {
         if self.family.embedding_norm { b.norm("layernorm_embedding", x, NORM) } else { Ok(x) }
     }
 
-    /// Adds what `build` makes of x to x, with the norm where the family has it.
+    /// Adds what `part` makes of x to x, with the norm where the family has it.
     fn residual(
         &self,
         b: &mut Builder,
         norm: &str,
         x: ValueId,
-        build: impl FnOnce(&mut Builder, ValueId) -> Result<ValueId, HfError>,
+        part: impl FnOnce(&mut Builder, ValueId) -> Result<ValueId, HfError>,
     ) -> Result<ValueId, HfError> {
         if self.family.pre_norm {
             let normed = b.norm(norm, x, NORM)?;
-            let built = build(b, normed)?;
-            b.add(x, built)
+            let made = part(b, normed)?;
+            b.add(x, made)
         } else {
-            let built = build(b, x)?;
-            let sum = b.add(x, built)?;
+            let made = part(b, x)?;
+            let sum = b.add(x, made)?;
             b.norm(norm, sum, NORM)
         }
     }
@@ -234,7 +233,7 @@ impl Family {
             Ok((x, words.decoder))
         })?;
         let result = if request.head == Head::None { x } else { self.logits(b, config, x, table)? };
-        b.graph.add_output(result);
+        b.results(&[result]);
         Ok(())
     }
 

@@ -46,8 +46,8 @@ impl Projections {
             Memory::Encoded(encoded) => self.keys_values(b, encoded)?,
             Memory::Cached(sizes) => {
                 let shape = [sizes.batch, self.heads, sizes.source, self.width];
-                let keys = b.input(&format!("past_key_values.{layer}.key"), b.dtype, &shape)?;
-                let values = b.input(&format!("past_key_values.{layer}.value"), b.dtype, &shape)?;
+                let keys = b.input(&format!("past_key_values.{layer}.encoder.key"), b.dtype, &shape)?;
+                let values = b.input(&format!("past_key_values.{layer}.encoder.value"), b.dtype, &shape)?;
                 KeysValues { keys, values, cached: 0 }
             }
         };

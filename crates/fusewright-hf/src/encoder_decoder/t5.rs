@@ -74,7 +74,7 @@ fn build(b: &mut Builder, config: &Config<'_>, request: &Request<'_>, bias_every
         }
         x = b.tied_linear("lm_head", x, table, false)?;
     }
-    b.graph.add_output(x);
+    b.results(&[x]);
     Ok(())
 }
 
@@ -83,7 +83,6 @@ fn scales_output(model_type: &str) -> bool {
     model_type != "mt5"
 }
 
-#[allow(clippy::cast_precision_loss, reason = "a width is far below 2^52")]
 fn inverse_root(width: u64) -> f64 {
     1.0 / (width as f64).sqrt()
 }

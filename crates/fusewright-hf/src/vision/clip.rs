@@ -1,4 +1,4 @@
-//! CLIP and SigLIP: a tower for text, a tower for images, and how well the results of both agree.
+//! CLIP and `SigLIP`: a tower for text, a tower for images, and how well the results of both agree.
 
 use fusewright_ir::ops::{Binary, Contraction, ReduceKind, Reduction, Unary};
 use fusewright_ir::{DType, Op, ValueId};
@@ -159,8 +159,8 @@ impl Family {
             scores = b.add(scores, bias)?;
         }
         let by_image = b.permute(scores, &[1, 0])?;
-        b.graph.add_output(by_image);
-        b.graph.add_output(scores);
+        b.results(&[by_image]);
+        b.results(&[scores]);
         Ok(())
     }
 }
@@ -186,12 +186,12 @@ fn pooling_head(b: &mut Builder, tower: &Tower<'_>, x: ValueId) -> Result<ValueI
             let bias = b.slice(bias, 0, start, rows)?;
             b.node("linear", Op::Contraction(Contraction::Linear), &[x, weight, bias])
         };
-        let q = projected(b, probe, 0, hidden)?;
+        let query = projected(b, probe, 0, hidden)?;
         let both = projected(b, x, hidden, 2 * hidden)?;
-        let [k, v] = b.split(both, [hidden, hidden])?;
-        let q = b.heads(q, heads, width)?;
-        let (keys, values) = (b.heads(k, heads, width)?, b.heads(v, heads, width)?);
-        let attended = b.attend(q, KeysValues { keys, values, cached: 0 }, &Core::default())?;
+        let [key, value] = b.split(both, [hidden, hidden])?;
+        let query = b.heads(query, heads, width)?;
+        let (keys, values) = (b.heads(key, heads, width)?, b.heads(value, heads, width)?);
+        let attended = b.attend(query, KeysValues { keys, values, cached: 0 }, &Core::default())?;
         let merged = b.merged(attended)?;
         b.linear("out_proj", merged, hidden, true)
     })?;
@@ -202,9 +202,9 @@ fn pooling_head(b: &mut Builder, tower: &Tower<'_>, x: ValueId) -> Result<ValueI
 }
 
 fn outputs(b: &mut Builder, (x, pooled): Encoded) {
-    b.graph.add_output(x);
+    b.results(&[x]);
     if let Some(pooled) = pooled {
-        b.graph.add_output(pooled);
+        b.results(&[pooled]);
     }
 }
 

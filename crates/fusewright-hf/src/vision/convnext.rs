@@ -1,4 +1,4 @@
-//! ConvNeXt: convolutions channel by channel and linears, in stages that halve the map.
+//! `ConvNeXt`: convolutions channel by channel and linears, in stages that halve the map.
 
 use fusewright_ir::ValueId;
 
@@ -21,12 +21,12 @@ pub(crate) fn convnext(b: &mut Builder, config: &Config<'_>, request: &Request<'
         Ok((x, b.norm("layernorm", pooled, norm)?))
     })?;
     if request.head == Head::None {
-        b.graph.add_output(x);
-        b.graph.add_output(pooled);
+        b.results(&[x]);
+        b.results(&[pooled]);
         return Ok(());
     }
     let logits = b.linear("classifier", pooled, config.labels()?, true)?;
-    b.graph.add_output(logits);
+    b.results(&[logits]);
     Ok(())
 }
 

@@ -44,7 +44,7 @@ pub(super) fn depths(config: &Config<'_>, key: &str) -> Result<Vec<u64>, HfError
 }
 
 /// A width times a factor that need not be whole, rounded down.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "in range")]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
 pub(super) fn times(config: &Config<'_>, key: &str, width: u64) -> Result<u64, HfError> {
     let ratio = config.float(key)?;
     let product = width as f64 * ratio;
@@ -68,8 +68,8 @@ pub(super) fn any_images(b: &mut Builder, config: &Config<'_>, request: &Request
     const IMAGE: &str = "image";
     const USUAL: u64 = 224;
     let size = if config.value("image_size").is_some() { pair(config, "image_size")? } else { [USUAL; 2] };
-    let [batch, side] = request.dims(b, [BATCH, Dim { name: IMAGE, default: size[0] }])?;
-    let [height, width] = if request.options.bindings.get(IMAGE).is_some() { [side; 2] } else { size };
+    let [batch, asked] = request.dims(b, [BATCH, Dim { name: IMAGE, default: size[0] }])?;
+    let [height, width] = if request.options.bindings.get(IMAGE).is_some() { [asked; 2] } else { size };
     b.input("pixel_values", b.dtype, &[batch, config.size("num_channels")?, height, width])
 }
 

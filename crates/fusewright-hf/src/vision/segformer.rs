@@ -1,4 +1,4 @@
-//! SegFormer: stages of attention on maps that shrink, whose keys and values come from a smaller map still.
+//! `SegFormer`: stages of attention on maps that shrink, whose keys and values come from a smaller map still.
 
 use fusewright_ir::ops::{Normalization, Pooling, Unary};
 use fusewright_ir::{Op, ValueId};
@@ -49,7 +49,7 @@ pub(crate) fn segformer(b: &mut Builder, config: &Config<'_>, request: &Request<
         }
         _ => last,
     };
-    b.graph.add_output(result);
+    b.results(&[result]);
     Ok(())
 }
 

@@ -38,12 +38,12 @@ pub(crate) fn swin(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) 
         Ok((x, mean(b, x, &[1])?))
     })?;
     if request.head == Head::None {
-        b.graph.add_output(x);
-        b.graph.add_output(pooled);
+        b.results(&[x]);
+        b.results(&[pooled]);
         return Ok(());
     }
     let logits = b.linear("classifier", pooled, config.labels()?, true)?;
-    b.graph.add_output(logits);
+    b.results(&[logits]);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Vision transformers whose layers all work on the same patches: ViT, DeiT, BEiT, DINOv2.
+//! Vision transformers whose layers all work on the same patches: ViT, `DeiT`, `BEiT`, `DINOv2`.
 
 use fusewright_ir::ValueId;
 use fusewright_ir::ops::{Binary, Unary};
@@ -106,9 +106,9 @@ impl Vit {
             Ok((x, self.pooled(b, config, request.head, x)?))
         })?;
         if request.head == Head::None {
-            b.graph.add_output(x);
+            b.results(&[x]);
             if let Some(pooled) = pooled {
-                b.graph.add_output(pooled);
+                b.results(&[pooled]);
             }
             return Ok(());
         }
@@ -123,7 +123,7 @@ impl Vit {
             }
             (_, Family::Dinov2) => {
                 let first = b.select(x, 1, 0)?;
-                let rest = self.patch_mean(b, x)?;
+                let rest = patch_mean(b, x)?;
                 let both = b.concat(&[first, rest], 1)?;
                 b.linear("classifier", both, labels, true)?
             }
@@ -135,7 +135,7 @@ impl Vit {
                 b.linear("classifier", first, labels, true)?
             }
         };
-        b.graph.add_output(logits);
+        b.results(&[logits]);
         Ok(())
     }
 
@@ -150,17 +150,11 @@ impl Vit {
             }
             Family::Vit | Family::Deit => Ok(None),
             Family::Beit if self.mean_pooling => {
-                let rest = self.patch_mean(b, x)?;
+                let rest = patch_mean(b, x)?;
                 b.norm("pooler.layernorm", rest, self.norm).map(Some)
             }
             Family::Beit | Family::Dinov2 => b.select(x, 1, 0).map(Some),
         }
-    }
-
-    fn patch_mean(&self, b: &mut Builder, x: ValueId) -> Result<ValueId, HfError> {
-        let patches = b.extent(x, 1).saturating_sub(1);
-        let rest = b.slice(x, 1, 1, patches)?;
-        mean(b, rest, &[1])
     }
 
     fn encoder(&self, b: &mut Builder, config: &Config<'_>, image: ValueId) -> Result<ValueId, HfError> {
@@ -250,4 +244,11 @@ impl Vit {
         let wide = b.activation(config, "hidden_act", wide)?;
         b.linear("fc2", wide, self.hidden, true)
     }
+}
+
+/// The mean of all tokens but the first.
+fn patch_mean(b: &mut Builder, x: ValueId) -> Result<ValueId, HfError> {
+    let patches = b.extent(x, 1).saturating_sub(1);
+    let rest = b.slice(x, 1, 1, patches)?;
+    mean(b, rest, &[1])
 }
