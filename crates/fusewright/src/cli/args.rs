@@ -156,7 +156,7 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "N")]
     pub(crate) context: Option<u64>,
 
-    /// Short for --dim target_seq=N: length of the decoder's sequence.
+    /// Short for --dim `target_seq=N`: length of the decoder's sequence.
     #[arg(long, value_name = "N")]
     pub(crate) target_seq: Option<u64>,
 

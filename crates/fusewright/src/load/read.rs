@@ -8,6 +8,7 @@ use super::external::Neighbours;
 use super::format::{Format, format_of};
 use super::{Content, checkpoint};
 use crate::Error;
+use crate::models::BuiltIn;
 
 /// What a model is read for.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +32,7 @@ pub(crate) fn read(content: &Content, options: &ReadOptions) -> Result<(Loaded, 
     let bindings = &options.bindings;
     let (mut loaded, format) = match format {
         Format::Fx | Format::Unsupported(_) => {
-            let exporter = content.built_in.and_then(|row| row.exporter());
+            let exporter = content.built_in.and_then(BuiltIn::exporter);
             let loaded = fx::read(&content.bytes, bindings);
             // The document names its model itself.
             return Ok((loaded.map_err(|problem| Error::Fx { path: path(), problem, exporter })?, "fx-json"));

@@ -165,7 +165,10 @@ fn models_are_listed_as_objects_with_names() {
     let models = json(&["models", "list", "--format", "json"]);
     let names: Vec<&str> =
         models.as_array().expect("a list").iter().filter_map(|model| model["name"].as_str()).collect();
-    assert_eq!(names, ["efficientnet_b0", "resnet50", "vit_b_16", "vit_l_16"]);
+    assert!(names.len() >= 40, "{names:?}");
+    for known in ["bert-base", "gpt2", "llama-3-8b", "resnet50", "t5-small", "vit_b_16", "whisper-tiny"] {
+        assert!(names.contains(&known), "{known}");
+    }
     let listed = stdout(&["models", "list"]);
     for name in names {
         assert!(listed.contains(name));
