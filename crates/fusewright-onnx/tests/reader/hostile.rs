@@ -121,3 +121,20 @@ fn numbers_that_grow() {
         .model(20);
     fusewright_onnx::read(Bytes::from(model.0), &|_| None, &Bindings::default()).unwrap();
 }
+
+/// The seeds of the fuzzer are models that are read as a whole, and harmless when cut.
+#[test]
+fn seeds_of_the_fuzzer() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/onnx_reader");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let model = std::fs::read(&path).unwrap();
+        let loaded = fusewright_onnx::read(Bytes::from(model.clone()), &|_| None, &Bindings::default());
+        let loaded = loaded.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(loaded.warnings, [], "{}", path.display());
+        (0..model.len()).for_each(|end| try_read(&model[..end]));
+        count += 1;
+    }
+    assert_eq!(count, 4);
+}
