@@ -178,13 +178,26 @@ impl<'a> Probe<'a> {
             Op::Gather(gather) => probe_select::gathered(self, gather, &node.inputs, point),
             Op::Scatter(scatter) => probe_select::scattered(self, scatter, &node.inputs, point),
             Op::Reduction(reduction) => probe_select::reduced(self, reduction, node, output, point, LONGEST_FOLD),
-            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) | Op::Pooling(_)
-                if tensor.dtype.is_float() =>
-            {
+            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) if tensor.dtype.is_float() => {
                 Sample::unknown(Taint::LEARNED)
             }
+            Op::Pooling(_) => self.pooled(&node.inputs),
             _ => Sample::unknown(Taint::OPEN),
         }
+    }
+
+    /// A mask that is the same at both ends is taken to be the same in between, at whatever resolution.
+    fn pooled(&mut self, inputs: &[ValueId]) -> Sample {
+        let Some((&x, tensor)) = inputs.first().and_then(|x| Some((x, self.graph.tensor(*x)?))) else {
+            return Sample::unknown(Taint::OPEN);
+        };
+        let ends: [Point; 2] = [
+            tensor.shape.iter().map(|_| 0).collect(),
+            tensor.shape.iter().map(|extent| extent.saturating_sub(1)).collect(),
+        ];
+        let [first, last] = ends.map(|end| self.at(x, &end));
+        let taint = first.taint.and(last.taint);
+        Sample { value: first.value.filter(|&value| last.value == Some(value)), taint }
     }
 
     /// An operand's element for an element of the result it broadcasts to.
