@@ -12,6 +12,7 @@ mod marks;
 mod mask;
 mod operands;
 mod probe;
+mod probe_arithmetic;
 mod probe_index;
 mod probe_select;
 mod product;

@@ -4,11 +4,12 @@
 //! a few of its elements; nothing is computed as a whole. What the graph does not hold (weights, inputs, literals)
 //! is unknown, and the probe remembers why.
 
-use fusewright_ir::ops::{Binary, Copy, Pointwise, Unary, View};
+use fusewright_ir::ops::{Copy, Pointwise, View};
 use fusewright_ir::{Consumers, DType, Graph, NodeId, Op, Origin, TensorType, ValueId};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::probe_arithmetic::{binary, cast, combine, decides, same, unary};
 use super::probe_index::Place;
 use super::{axes, probe_index, probe_select};
 
@@ -64,8 +65,6 @@ impl Sample {
 
 /// Added numbers up to this one hide a key: −100 is what windowed models write.
 pub(super) const HIDDEN: f64 = -50.0;
-/// Sums with what is not known are hidden from this number on.
-const HIDES: f64 = -1e4;
 
 /// Steps that one question may take.
 const STEPS_PER_QUESTION: u64 = 1 << 14;
@@ -178,13 +177,26 @@ impl<'a> Probe<'a> {
             Op::Gather(gather) => probe_select::gathered(self, gather, &node.inputs, point),
             Op::Scatter(scatter) => probe_select::scattered(self, scatter, &node.inputs, point),
             Op::Reduction(reduction) => probe_select::reduced(self, reduction, node, output, point, LONGEST_FOLD),
-            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) | Op::Pooling(_)
-                if tensor.dtype.is_float() =>
-            {
+            Op::Contraction(_) | Op::Convolution(_) | Op::Normalization(_) if tensor.dtype.is_float() => {
                 Sample::unknown(Taint::LEARNED)
             }
+            Op::Pooling(_) => self.pooled(&node.inputs),
             _ => Sample::unknown(Taint::OPEN),
         }
+    }
+
+    /// A mask that is the same at both ends is taken to be the same in between, at whatever resolution.
+    fn pooled(&mut self, inputs: &[ValueId]) -> Sample {
+        let Some((&x, tensor)) = inputs.first().and_then(|x| Some((x, self.graph.tensor(*x)?))) else {
+            return Sample::unknown(Taint::OPEN);
+        };
+        let ends: [Point; 2] = [
+            tensor.shape.iter().map(|_| 0).collect(),
+            tensor.shape.iter().map(|extent| extent.saturating_sub(1)).collect(),
+        ];
+        let [first, last] = ends.map(|end| self.at(x, &end));
+        let taint = first.taint.and(last.taint);
+        Sample { value: first.value.filter(|&value| last.value == Some(value)), taint }
     }
 
     /// An operand's element for an element of the result it broadcasts to.
@@ -330,109 +342,4 @@ impl<'a> Probe<'a> {
 
 fn flat(shape: &[u64], point: &[u64]) -> u64 {
     shape.iter().zip(point).fold(0, |sum: u64, (&extent, &at)| sum.saturating_mul(extent).saturating_add(at))
-}
-
-/// Equal as the comparison of a mask finds them: to the last bit.
-#[allow(clippy::float_cmp, reason = "positions and fills are compared as the model compares them")]
-fn same(x: f64, y: f64) -> bool {
-    x == y
-}
-
-fn truth(holds: bool) -> f64 {
-    f64::from(u8::from(holds))
-}
-
-fn cast(value: f64, dtype: DType) -> f64 {
-    match dtype {
-        DType::Bool => truth(value != 0.0),
-        dtype if dtype.is_float() => value,
-        _ => value.trunc(),
-    }
-}
-
-/// One operand of this value settles the result.
-fn decides(kind: Binary, value: Option<f64>) -> bool {
-    matches!((kind, value), (Binary::And | Binary::Mul, Some(0.0)))
-}
-
-/// A function of two elements, of which one may be unknown.
-pub(super) fn combine(kind: Binary, a: Sample, b: Sample, dtype: DType) -> Sample {
-    let taint = a.taint.and(b.taint);
-    if let (Some(x), Some(y)) = (a.value, b.value) {
-        let value = binary(kind, x, y).map(|value| if dtype.is_float() { value } else { value.trunc() });
-        return Sample { value, taint };
-    }
-    let known = a.value.or(b.value);
-    let (sample, unknown) = if a.value.is_some() { (a, b.taint) } else { (b, a.taint) };
-    match (kind, known) {
-        (Binary::And | Binary::Mul, Some(0.0)) => Sample::known(0.0).tainted(sample.taint),
-        (Binary::Or, Some(value)) if dtype == DType::Bool && value != 0.0 => Sample::known(1.0).tainted(sample.taint),
-        // A learned bias does not bring back what a mask hides, however mildly it does.
-        (Binary::Add, Some(value)) if value <= HIDDEN && unknown == Taint::LEARNED => sample,
-        (Binary::Add | Binary::Min, Some(value)) if value <= HIDES => Sample::known(value).tainted(sample.taint),
-        (Binary::Sub, Some(value)) if a.value.is_some() && value <= HIDES => sample,
-        (Binary::Sub, Some(value)) if b.value.is_some() && value >= -HIDES => Sample::known(-value).tainted(b.taint),
-        // What is no padding differs from the padding token.
-        (Binary::Ne, Some(_)) if taint == Taint::TOKEN => Sample::known(1.0).tainted(Taint::PADDING),
-        (Binary::Eq, Some(_)) if taint == Taint::TOKEN => Sample::known(0.0).tainted(Taint::PADDING),
-        _ => Sample::unknown(taint),
-    }
-}
-
-fn binary(kind: Binary, x: f64, y: f64) -> Option<f64> {
-    let whole = |value: f64| value.abs() < 9e15 && value.fract() == 0.0;
-    let bits = |op: fn(i64, i64) -> i64| {
-        #[allow(clippy::cast_possible_truncation, reason = "both are whole numbers below 2^53")]
-        (whole(x) && whole(y)).then(|| op(x as i64, y as i64) as f64)
-    };
-    Some(match kind {
-        Binary::Add => x + y,
-        Binary::Sub => x - y,
-        Binary::Mul => x * y,
-        Binary::Div => x / y,
-        Binary::FloorDiv => (x / y).floor(),
-        Binary::Mod => x - y * (x / y).floor(),
-        Binary::Pow => x.powf(y),
-        Binary::Max => x.max(y),
-        Binary::Min => x.min(y),
-        Binary::Eq => truth(same(x, y)),
-        Binary::Ne => truth(!same(x, y)),
-        Binary::Lt => truth(x < y),
-        Binary::Le => truth(x <= y),
-        Binary::Gt => truth(x > y),
-        Binary::Ge => truth(x >= y),
-        Binary::Fmod => x % y,
-        Binary::Polar => return None,
-        Binary::And => return bits(|x, y| x & y),
-        Binary::Or => return bits(|x, y| x | y),
-        Binary::Xor => return bits(|x, y| x ^ y),
-    })
-}
-
-fn unary(kind: Unary, x: f64, is_bool: bool) -> Option<f64> {
-    Some(match kind {
-        Unary::Neg => -x,
-        Unary::Abs => x.abs(),
-        Unary::Sign => truth(x > 0.0) - truth(x < 0.0),
-        Unary::Floor => x.floor(),
-        Unary::Ceil => x.ceil(),
-        Unary::Exp => x.exp(),
-        Unary::Log => x.ln(),
-        Unary::Sqrt => x.sqrt(),
-        Unary::Rsqrt => x.sqrt().recip(),
-        Unary::Reciprocal => x.recip(),
-        Unary::Square => x * x,
-        Unary::Relu => x.max(0.0),
-        Unary::LogicalNot => truth(x == 0.0),
-        Unary::BitwiseNot if is_bool => truth(x == 0.0),
-        Unary::BitwiseNot => -x - 1.0,
-        Unary::IsNan => truth(x.is_nan()),
-        Unary::IsInf => truth(x.is_infinite()),
-        Unary::Trunc => x.trunc(),
-        Unary::Log2 => x.log2(),
-        Unary::Exp2 => x.exp2(),
-        Unary::Log1p => x.ln_1p(),
-        Unary::Expm1 => x.exp_m1(),
-        _ => return None,
-    })
 }

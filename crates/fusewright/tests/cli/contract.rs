@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::run::{json, stdout};
 
 /// Every name of the published contract that is always there.
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 44] = [
     "schema_version",
     "model.name",
     "model.source",
@@ -20,6 +20,7 @@ const NAMES: [&str; 43] = [
     "attention.found",
     "attention.self",
     "attention.cross",
+    "attention.sites",
     "attention.missed",
     "device.name",
     "device.dtype",
