@@ -115,6 +115,9 @@ impl Pattern {
         let (Some(&rows), Some(&columns)) = (term.shape.get(query), term.shape.get(key)) else {
             return Self::default();
         };
+        if term.shape.contains(&0) {
+            return Self { rows, columns, ..Self::default() };
+        }
         let mut pattern = Self { rows, columns, ..Self::default() };
         if rows == 0 || columns == 0 {
             return pattern;

@@ -174,7 +174,10 @@ fn models_are_listed_as_objects_with_names() {
     for name in names {
         assert!(listed.contains(name));
         assert!(
-            json(&["plan", name, "--format", "json"])["model"]["uncounted_ops"].as_array().is_some_and(Vec::is_empty)
+            json(&["plan", name, "-q", "--format", "json"])["model"]["uncounted_ops"]
+                .as_array()
+                .is_some_and(Vec::is_empty),
+            "{name}"
         );
     }
 }

@@ -106,8 +106,8 @@ fn files_that_are_no_models_end_in_code_3_with_a_reason() {
         Refusal { file: "model.safetensors", content: Vec::new(), says: &["weights and no graph", "fx.py"] },
         Refusal {
             file: "config.json",
-            content: b"{\"model_type\": \"brt\"}".to_vec(),
-            says: &["`model_type`", "`bert`", "torch.export"],
+            content: b"{\"model_type\": \"mistrall\"}".to_vec(),
+            says: &["`model_type`", "`mistral`", "torch.export"],
         },
     ];
     let scratch = Scratch::new();
