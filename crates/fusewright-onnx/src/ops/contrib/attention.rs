@@ -50,7 +50,7 @@ pub(super) fn projected_attention(
         all = all.after(build, keys, values)?;
     }
     let core = core(build, build.attributes.flag("unidirectional", false));
-    let result = all.attend(build, core, besides)?;
+    let result = all.attend(build, &core, besides)?;
     if !wants(build, 1) {
         return Ok(smallvec![result]);
     }
@@ -132,7 +132,7 @@ fn multihead(build: &mut Build<'_, '_>, places: &Places) -> Built {
     }
     let core = core(build, build.attributes.flag("unidirectional", false));
     let besides = Besides { padding: build.optional(places.padding), bias: build.optional(places.scores), sinks: None };
-    let result = all.attend(build, core, besides)?;
+    let result = all.attend(build, &core, besides)?;
     Ok(smallvec![result, all.k, all.v])
 }
 
@@ -152,8 +152,8 @@ fn separate(build: &mut Build<'_, '_>, heads: u64, bias: Option<Operand>) -> Res
     let key = build.input(1)?;
     let width = build.extent(query, -1)?;
     let key_shape = build.shape(key)?;
-    match key_shape.as_slice() {
-        &[_, _, count, 2, each] => {
+    match *key_shape.as_slice() {
+        [_, _, count, 2, each] => {
             let own = count.saturating_mul(each);
             let (mut q, mut packed) = (query, key);
             if let Some(bias) = bias {
@@ -167,7 +167,7 @@ fn separate(build: &mut Build<'_, '_>, heads: u64, bias: Option<Operand>) -> Res
             let q = split(build, q, heads)?;
             Ok(Heads { q, k: build.permute(k, &[0, 2, 1, 3])?, v: build.permute(v, &[0, 2, 1, 3])?, past: 0 })
         }
-        &[_, _, _, _] => {
+        [_, _, _, _] => {
             // Keys and values that an earlier step left; only the queries have a bias to come.
             let mut q = query;
             if let Some(bias) = bias {

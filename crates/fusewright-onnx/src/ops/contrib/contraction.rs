@@ -35,8 +35,8 @@ fn packed_linear(build: &mut Build<'_, '_>, storage: &[Operand]) -> Result<Opera
 /// Blocks of `bits`-bit integers with scales, zero points, and the group of each column.
 fn packed(build: &mut Build<'_, '_>) -> Built {
     let storage: Vec<Operand> = (1..5).filter_map(|index| build.optional(index)).collect();
-    let (stored, bits) = (build.ty(build.input(1)?)?.bytes(), build.attributes.int("bits", 4).unsigned_abs());
-    let needed = size(build, "K")?.saturating_mul(size(build, "N")?).saturating_mul(bits) / 8;
+    let (stored, width) = (build.ty(build.input(1)?)?.bytes(), build.attributes.int("bits", 4).unsigned_abs());
+    let needed = size(build, "K")?.saturating_mul(size(build, "N")?).saturating_mul(width) / 8;
     if stored < needed {
         return Err(format!("its weight takes {needed} bytes, it has {stored}"));
     }

@@ -36,12 +36,11 @@ pub(super) fn convolved(
     };
     let (extents, kernel) = (spatial(build, x)?, spatial(build, weight)?);
     let mut window = Window::read(build, &extents, &kernel)?;
-    let padding = match window.symmetric() {
-        Some(padding) => padding,
-        None => {
-            x = window.pad(build, x, 0.0)?;
-            vec![0; kernel.len()]
-        }
+    let padding = if let Some(padding) = window.symmetric() {
+        padding
+    } else {
+        x = window.pad(build, x, 0.0)?;
+        vec![0; kernel.len()]
     };
     let groups = if build.attributes.has("group") { size(build, "group")? } else { 1 };
     let (stride, dilation) = (window.stride, window.dilation);

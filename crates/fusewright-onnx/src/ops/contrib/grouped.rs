@@ -28,15 +28,14 @@ fn grouped(build: &mut Build<'_, '_>) -> Built {
     }
     let (heads, kv_heads) = (size(build, "num_heads")?, size(build, "kv_num_heads")?);
     let query = build.input(0)?;
-    let [q, k, v] = match (build.optional(1), build.optional(2)) {
-        (Some(key), Some(value)) => [query, key, value],
-        _ => {
-            let width = build.extent(query, -1)?;
-            let all = kv_heads.saturating_mul(2).saturating_add(heads);
-            let each = width.checked_div(all).ok_or("it has no heads")?;
-            let shared = kv_heads.saturating_mul(each);
-            parts(build, query, 2, [heads.saturating_mul(each), shared, shared])?
-        }
+    let [q, k, v] = if let (Some(key), Some(value)) = (build.optional(1), build.optional(2)) {
+        [query, key, value]
+    } else {
+        let width = build.extent(query, -1)?;
+        let all = kv_heads.saturating_mul(2).saturating_add(heads);
+        let each = width.checked_div(all).ok_or("it has no heads")?;
+        let shared = kv_heads.saturating_mul(each);
+        parts(build, query, 2, [heads.saturating_mul(each), shared, shared])?
     };
     let mut all =
         Heads { q: split(build, q, heads)?, k: split(build, k, kv_heads)?, v: split(build, v, kv_heads)?, past: 0 };
@@ -70,7 +69,7 @@ fn grouped(build: &mut Build<'_, '_>) -> Built {
         let zeros = Copy::Full { shape: vec![heads], dtype: build.dtype(all.q)?, value: 0.0 };
         sinks = Some(build.add(zeros, &[])?);
     }
-    let result = all.attend(build, core, Besides { padding: None, bias: scores, sinks })?;
+    let result = all.attend(build, &core, Besides { padding: None, bias: scores, sinks })?;
     Ok(smallvec![result, all.k, all.v])
 }
 

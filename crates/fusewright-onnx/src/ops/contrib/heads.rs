@@ -82,7 +82,7 @@ impl Heads {
     pub(super) fn attend(
         self,
         build: &mut Build<'_, '_>,
-        core: ScaledDotProduct,
+        core: &ScaledDotProduct,
         besides: Besides,
     ) -> Result<Operand, String> {
         let Besides { padding, bias, sinks } = besides;
@@ -104,7 +104,7 @@ impl Heads {
         let offset = if core.causal || core.window.is_some() { self.past } else { 0 };
         let operands = [Some(self.q), Some(self.k), Some(self.v), mask, sinks];
         let operands: Vec<Operand> = operands.into_iter().flatten().collect();
-        let core = ScaledDotProduct { offset, sinks: sinks.is_some(), ..core };
+        let core = ScaledDotProduct { offset, sinks: sinks.is_some(), ..core.clone() };
         let result = build.add(Op::Attention(Attention::ScaledDotProduct(core)), &operands)?;
         side_by_side(build, result)
     }

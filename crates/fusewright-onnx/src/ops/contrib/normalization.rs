@@ -31,7 +31,7 @@ fn skip_norm(build: &mut Build<'_, '_>, simplified: bool) -> Built {
     let sum = biased(build, sum, bias)?;
     let gamma = build.input(2)?;
     let beta = if simplified { None } else { build.optional(3) };
-    let epsilon = build.attributes.float("epsilon", if simplified { 1e-6 } else { 1e-12 });
+    let epsilon = build.attributes.float("epsilon", 1e-12);
     let operands: Vec<Operand> = [Some(sum), Some(gamma), beta].into_iter().flatten().collect();
     let norm = if simplified {
         Normalization::RmsNorm { axes: 1, epsilon }

@@ -62,7 +62,7 @@ fn each(build: &mut Build<'_, '_>, [q, k, v]: [Operand; 3], heads: u64, places: 
             *x = split(build, rows, heads)?;
         }
         let [q, k, v] = all;
-        let result = Heads { q, k, v, past: 0 }.attend(build, core, besides)?;
+        let result = Heads { q, k, v, past: 0 }.attend(build, &core, besides)?;
         let width = build.extent(result, -1)?;
         return one(build.reshape(result, Shape::from_slice(&[tokens, width]))?);
     }
@@ -78,7 +78,7 @@ fn each(build: &mut Build<'_, '_>, [q, k, v]: [Operand; 3], heads: u64, places: 
             *x = split(build, rows, heads)?;
         }
         let [q, k, v] = all;
-        let result = Heads { q, k, v, past: 0 }.attend(build, core.clone(), besides)?;
+        let result = Heads { q, k, v, past: 0 }.attend(build, &core, besides)?;
         let width = build.extent(result, -1)?;
         results.push(build.reshape(result, Shape::from_slice(&[length, width]))?);
         start = start.saturating_add(length);
@@ -96,20 +96,23 @@ fn attention(build: &mut Build<'_, '_>) -> Built {
     each(build, all, heads, [3, 4, 5])
 }
 
+/// Queries, keys and values `[tokens, heads · width]` from `[tokens, heads, 3, width]`.
+fn unpacked(build: &mut Build<'_, '_>, packed: Operand) -> Result<[Operand; 3], String> {
+    let &[tokens, count, 3, width] = build.shape(packed)?.as_slice() else {
+        return Err(format!("its packed input has the shape {:?}", build.shape(packed)?));
+    };
+    let mut all: [Operand; 3] = unbound(build, packed, 2)?;
+    for x in &mut all {
+        *x = build.reshape(*x, Shape::from_slice(&[tokens, count.saturating_mul(width)]))?;
+    }
+    Ok(all)
+}
+
 fn multihead(build: &mut Build<'_, '_>) -> Built {
     let (query, heads) = (build.input(0)?, size(build, "num_heads")?);
     let mut all = match (build.optional(1), build.optional(2)) {
         (Some(key), Some(value)) => [query, key, value],
-        _ => {
-            let &[tokens, count, 3, width] = build.shape(query)?.as_slice() else {
-                return Err(format!("its packed input has the shape {:?}", build.shape(query)?));
-            };
-            let mut all: [Operand; 3] = unbound(build, query, 2)?;
-            for x in &mut all {
-                *x = build.reshape(*x, Shape::from_slice(&[tokens, count.saturating_mul(width)]))?;
-            }
-            all
-        }
+        _ => unpacked(build, query)?,
     };
     if let Some(bias) = build.optional(3) {
         let [q, k, v] = all;
