@@ -249,12 +249,7 @@ fn what_does_not_fit() {
         ("GroupQueryAttention", &[x], &[HEADS, Set::Int("kv_num_heads", -1)], "`kv_num_heads` is -1"),
         ("GroupQueryAttention", &[x], &[Set::Int("num_heads", 0)], "it has no heads"),
         ("MatMulNBits", &[x, "w = u8[8, 1, 16]", "s = f32[8]"], &[Set::Int("K", 32), Set::Int("N", 8)], "32 columns"),
-        (
-            "MatMulNBits",
-            &[x, "w = u8[8]", "s = f32[8]"],
-            &[Set::Int("K", 16), Set::Int("N", 8)],
-            "64 bytes, it has 8",
-        ),
+        ("MatMulNBits", &[x, "w = u8[8]", "s = f32[8]"], &[Set::Int("K", 16), Set::Int("N", 8)], "64 bytes, it has 8"),
         ("GroupNorm", &["x: f32[1, 4, 4, 6]", "g = f32[6]", "b = f32[6]"], &[Set::Int("groups", 4)], "divide"),
         ("FusedGemm", &["x: f32[4, 4]", "w = f32[4, 4]"], &[Set::Text("activation", "Odd")], "`Odd`"),
         ("BiasSplitGelu", &["x: f32[1, 4, 5]", "b = f32[5]"], &[], ""),
