@@ -3,7 +3,7 @@
 //! Nothing enters the graph before a row is done, so a row may give up at any point with a reason; the call is then
 //! kept as an opaque op.
 
-use fusewright_ir::ops::{Binary, Copy, Pointwise, Results, Unary, View};
+use fusewright_ir::ops::{Binary, Copy, Opaque, Pointwise, Results, Unary, View};
 use fusewright_ir::{DType, Op, Shape, TensorType, Type};
 use smallvec::{SmallVec, smallvec};
 
@@ -45,6 +45,10 @@ pub(crate) struct Build<'a, 'm> {
     inputs: &'a [Option<&'a Held>],
     pub(crate) steps: Vec<Step>,
     pub(crate) literals: Vec<Known>,
+    /// What a user should know about the call: why a part of it is opaque.
+    pub(crate) warnings: Vec<String>,
+    /// What a user should know about the model.
+    pub(crate) notes: Vec<String>,
 }
 
 impl<'a, 'm> Build<'a, 'm> {
@@ -54,7 +58,8 @@ impl<'a, 'm> Build<'a, 'm> {
         outputs: usize,
         inputs: &'a [Option<&'a Held>],
     ) -> Self {
-        Self { attributes, version, outputs, inputs, steps: Vec::new(), literals: Vec::new() }
+        let (warnings, notes) = (Vec::new(), Vec::new());
+        Self { attributes, version, outputs, inputs, steps: Vec::new(), literals: Vec::new(), warnings, notes }
     }
 
     /// How many inputs the call names.
@@ -172,6 +177,20 @@ impl<'a, 'm> Build<'a, 'm> {
         }
         self.steps.push(Step { op, inputs: inputs.into(), results });
         Ok(Operand::Made { step: self.steps.len().saturating_sub(1), output: 0 })
+    }
+
+    /// The call kept verbatim, where the row knows what types it gives and the file may not say.
+    pub(crate) fn opaque(&mut self, reason: &str, types: impl IntoIterator<Item = TensorType>) -> Built {
+        let node = self.attributes.node;
+        let name = match node.domain.as_str() {
+            "" => node.op_type.clone(),
+            domain => format!("{domain}.{}", node.op_type),
+        };
+        self.warnings.push(format!("`{name}` is kept as an opaque op and its arithmetic is not counted: {reason}"));
+        let op = Op::Opaque(Box::new(Opaque { name, reason: Some(reason.to_owned()) }));
+        let results = types.into_iter().map(Type::Tensor).collect();
+        let made = self.add_typed(op, &self.inputs_from(0), results)?;
+        Ok(self.siblings(made))
     }
 
     /// Result `output` of the step that made an operand.

@@ -50,6 +50,10 @@ impl<'p, 'm> Emitter<'p, 'm> {
         notes
     }
 
+    pub(crate) fn add_notes(&mut self, notes: Vec<String>) {
+        self.notes.extend(notes);
+    }
+
     pub(crate) fn held(&self, name: Name) -> &Held {
         static NOTHING: Held = Held { ty: None, known: None, value: None };
         self.held.get(name.0).unwrap_or(&NOTHING)

@@ -266,8 +266,11 @@ fn is_generated(name: &str) -> bool {
 /// A name that buffers have: masks, tables of angles, positions.
 fn is_buffer_name(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
-    let words = ["mask", "inv_freq", "freqs", "cos", "sin", "position_ids", "index", "running_", "num_batches"];
-    words.iter().any(|word| last.contains(word))
+    let words = ["mask", "inv_freq", "freqs", "position_ids", "index", "running_", "num_batches"];
+    // Only as whole words: sinks are trained.
+    let tables = ["cos", "sin", "cosine", "sine", "cosines", "sines"];
+    let is_table = |part: &str| tables.contains(&part.trim_end_matches(|c: char| c.is_ascii_digit()));
+    words.iter().any(|word| last.contains(word)) || last.split('_').any(is_table)
 }
 
 /// Who reads what, and what depends on the inputs of the model.

@@ -195,8 +195,10 @@ impl<'p, 'm> Walk<'p, 'm> {
         if results.len() < wanted {
             return Err(Some(format!("{wanted} results are asked for, {} are known", results.len())));
         }
-        let Build { steps, literals, .. } = build;
+        let Build { steps, literals, warnings, notes, .. } = build;
         self.emitter.commit(call, steps, &literals, &results);
+        self.warnings.extend(warnings.into_iter().map(|text| Warning { node: call.label(), text }));
+        self.emitter.add_notes(notes);
         Ok(())
     }
 

@@ -44,7 +44,7 @@ impl Row {
 }
 
 /// The families of the standard domain.
-const STANDARD: [&[Row]; 10] = [
+const STANDARD: [&[Row]; 11] = [
     contraction::ROWS,
     convolution::ROWS,
     attention::ROWS,
@@ -55,6 +55,7 @@ const STANDARD: [&[Row]; 10] = [
     gather::ROWS,
     reduction::ROWS,
     pooling::ROWS,
+    contrib::STANDARD,
 ];
 
 /// The row of an operator.

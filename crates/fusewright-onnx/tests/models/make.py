@@ -91,6 +91,11 @@ MODELS = {
     "bert_masked": huggingface(
         "Bert", "last_hidden_state,pooler_output", ("input_ids", "attention_mask"), **SMALL, vocab_size=1000
     ),
+    # What onnxruntime's optimiser finds attention in.
+    "bert_eager": huggingface(
+        "Bert", "last_hidden_state,pooler_output", ("input_ids", "attention_mask"), **SMALL, vocab_size=1000,
+        attn_implementation="eager",
+    ),
     "bert_lm": huggingface("Bert", "logits", head="ForMaskedLM", **SMALL, vocab_size=1000),
     "distilbert": huggingface("DistilBert", "last_hidden_state", n_layers=2, n_heads=8, dim=256, hidden_dim=512, vocab_size=1000),
     "gpt2": huggingface("GPT2", "logits", head="LMHeadModel"),
@@ -197,7 +202,16 @@ def distinct(model):
                 tensor.copy_(torch.rand_like(tensor) * 0.02 + 0.01)
 
 
-def export(build, exporter, axes, merged=False):
+def fuse(path):
+    """The model as onnxruntime's optimiser writes it, with operators of `com.microsoft`."""
+    from onnxruntime.transformers import optimizer
+
+    heads, width = SMALL["num_attention_heads"], SMALL["hidden_size"]
+    optimised = optimizer.optimize_model(path, model_type="bert", num_heads=heads, hidden_size=width, opt_level=0)
+    return optimised.model
+
+
+def export(build, exporter, axes, merged=False, fused=False):
     model, inputs, names = build()
     if not merged:
         distinct(model)
@@ -218,7 +232,7 @@ def export(build, exporter, axes, merged=False):
                 model, inputs, path, dynamo=dynamo, opset_version=opset, input_names=names, **dynamic,
                 **({"verbose": False} if dynamo else {}),
             )
-        loaded = onnx.load(path)
+        loaded = fuse(path) if fused else onnx.load(path)
         if os.environ.get("KEEP_WEIGHTS"):
             onnx.save(loaded, os.environ["KEEP_WEIGHTS"])
     strip(loaded)
@@ -241,7 +255,8 @@ def main():
         name, exporter, *rest = capture.split("-")
         build = MODELS[name]
         try:
-            model = export(build, exporter, DYNAMIC[name] if "dynamic" in rest else None, "merged" in rest)
+            axes = DYNAMIC[name] if "dynamic" in rest else None
+            model = export(build, exporter, axes, "merged" in rest, "fused" in rest)
             if name not in expected:
                 expected[name] = figures(build)
         except Exception as error:

@@ -18,7 +18,7 @@ fn captures() -> Vec<String> {
     names
 }
 
-fn load(capture: &str, dims: &[(&str, u64)]) -> Loaded {
+pub(crate) fn load(capture: &str, dims: &[(&str, u64)]) -> Loaded {
     let packed = std::fs::read(folder().join(format!("{capture}.onnx.gz"))).unwrap();
     let mut model = Vec::new();
     flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut model).unwrap();
