@@ -2,6 +2,7 @@
 
 mod contract;
 mod figures;
+mod formats;
 mod inputs;
 mod output;
 mod pages;
