@@ -40,6 +40,10 @@ class Reference:
     """Attention layers that symbolic tracing keeps whole, with Q, K and V in one matrix."""
     device: str
     """Where the call was counted."""
+    ahead: int = 0
+    """Parameters that exporters compute with: tables of relative positions, and scalars."""
+    added: int = 0
+    """Elements of buffers that are added to results."""
     angles: int = 0
     """FLOPs of rotary angles if they are products of a column and a row, one term a sum."""
 
@@ -65,12 +69,47 @@ WINDOW_LAYERS = ("ShiftedWindowAttention", "ShiftedWindowAttentionV2")
 """What torchvision wraps for symbolic tracing, as it does ``nn.MultiheadAttention``."""
 
 
-def _folded(module: nn.Module) -> int:
-    # Scale and shift of a normalisation become a bias; the convolution has none of its own.
+class Folding:
+    """Batch normalisations that alone read a convolution, which exporters fold into it."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._parts: list[tuple[Tensor, int]] = []
+        self._made: dict[int, tuple[Tensor, bool]] = {}
+        for each in module.modules():
+            if isinstance(each, nn.Conv2d):
+                each.register_forward_hook(self._note)
+            elif isinstance(each, nn.BatchNorm2d) and each.affine:
+                each.register_forward_pre_hook(self._fold)
+
+    def _note(self, convolution: nn.Module, _: Any, result: Tensor) -> None:
+        # The result is kept alive, so that no other tensor gets its identity.
+        self._made[id(result)] = (result, convolution.bias is not None)
+
+    def _fold(self, norm: nn.Module, given: tuple[Tensor, ...]) -> None:
+        _, has_bias = self._made.get(id(given[0]), (None, None))
+        if has_bias is not None:
+            # Scale and shift become a bias, where the convolution has none of its own.
+            self._parts.append((given[0], norm.num_features * (2 if has_bias else 1)))
+
+    def parameters(self, reads: Counter[int]) -> int:
+        """How many are gone; ``reads`` counts other calls by the tensors they read."""
+        return sum(gone for tensor, gone in self._parts if reads[id(tensor)] == 0)
+
+
+AHEAD = ("relative_position", "rel_pos", "relative_bias", "logit_scale")
+"""Parts of the names of parameters that calls read only to compute a constant."""
+
+
+def _ahead(module: nn.Module) -> int:
+    named = module.named_parameters()
+    return sum(each.numel() for name, each in named if any(part in name for part in AHEAD))
+
+
+def _added(module: nn.Module) -> int:
     return sum(
-        each.num_features
-        for each in module.modules()
-        if isinstance(each, nn.BatchNorm2d) and each.affine
+        each.numel()
+        for name, each in module.named_buffers()
+        if name.endswith(("logits_bias", "k_bias"))
     )
 
 
@@ -80,6 +119,7 @@ class Siblings(TorchFunctionMode):
     def __init__(self) -> None:
         super().__init__()
         self.readers: Counter[tuple[int, ...]] = Counter()
+        self.reads: Counter[int] = Counter()
         self.attention_calls = 0
         self.layers = 0
         # Kept alive, so that no two of them share an address.
@@ -99,7 +139,12 @@ class Siblings(TorchFunctionMode):
         elif func in (F.scaled_dot_product_attention, F.multi_head_attention_forward):
             self.attention_calls += 1
             self.layers += func is F.multi_head_attention_forward
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        if isinstance(result, Tensor) and func not in (F.batch_norm, torch.batch_norm):
+            read = [each for each in args if isinstance(each, Tensor)]
+            self.reads.update(map(id, read))
+            self._inputs.extend(read)
+        return result
 
     def _read(self, x: Tensor, weight: Tensor) -> None:
         if isinstance(weight, nn.Parameter) or weight._is_view():
@@ -139,6 +184,7 @@ def _count_on(model: Model, size: str, device: str) -> Reference:
         # Cosines hold each angle twice, and an angle takes one multiply-add.
         angles += found[0].numel() if isinstance(found, tuple) else 0
 
+    folding = Folding(module)
     for each in module.modules():
         if type(each).__name__.endswith("RotaryEmbedding"):
             each.register_forward_hook(note)
@@ -159,7 +205,9 @@ def _count_on(model: Model, size: str, device: str) -> Reference:
         attentions=expected,
         merges=siblings.merges,
         tables=sum(sum(parts[name].values()) for name in tables if name in parts),
-        folded=_folded(module),
+        folded=folding.parameters(siblings.reads),
+        ahead=_ahead(module),
+        added=_added(module),
         opaque_layers=siblings.layers or modules_of(*WINDOW_LAYERS)(module),
         device=device,
         angles=angles,

@@ -82,7 +82,7 @@ def _sizes(exporter: Exporter, form: str) -> list[str]:
     """Sizes that a configuration leaves open."""
     if form != "config":
         return []
-    names = {"input_ids": "seq", "decoder_input_ids": "target_seq", "pixel_values": "image"}
+    names = {"input_ids": "seq", "decoder_input_ids": "target_seq"}
     inputs = exporter.model.inputs(exporter.size)
     named = [(names.get(each.name), each.shape[-1]) for each in inputs]
     return [f"--dim={name}={size}" for name, size in named if name]

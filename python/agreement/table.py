@@ -89,7 +89,7 @@ def cell_text(cell: Cell) -> str:
 
 
 def _letters(cell: Cell) -> list[str]:
-    letters = {each.reason for each in cell.differences if each.reason}
+    letters = {letter for each in cell.differences for letter in each.reason or ""}
     if cell.change:
         letters.add(CHANGES[cell.change][0])
     if cell.uncounted:
