@@ -40,8 +40,8 @@ fn call(op: &str, operands: &[&str], settings: &[Set<'_>], results: &[&str]) -> 
     }
     let op = if op.contains("::") { op.to_owned() } else { format!("com.microsoft::{op}") };
     parts.nodes.push(node(op.trim_start_matches("::"), &names, results, settings));
-    let named = results.iter().filter(|name| !name.is_empty());
-    parts.outputs.extend(named.map(|name| Message::default().text(1, name)));
+    let given = results.iter().filter(|name| !name.is_empty());
+    parts.outputs.extend(given.map(|name| Message::default().text(1, name)));
     read(&parts.model(21)).unwrap_or_else(|error| panic!("{op}: {error}"))
 }
 
