@@ -7,6 +7,7 @@
 mod floor;
 mod group;
 mod memory;
+pub mod time;
 
 pub use floor::floor_bytes;
 pub use group::{GroupCost, Groups, group_costs};

@@ -1,0 +1,147 @@
+//! What one kernel does, in the terms that the models of time speak.
+
+use fusewright_ir::DType;
+
+/// One launch.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kernel {
+    /// A matrix product, or a convolution seen as one.
+    Gemm(Gemm),
+    /// Attention that never writes its scores.
+    Attention(Attention),
+    /// A pass over memory.
+    Stream(Stream),
+}
+
+/// `batch` products of [m, k] by [k, n].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gemm {
+    /// Independent products of equal shape.
+    pub batch: u64,
+    /// Rows of a result: tokens.
+    pub m: u64,
+    /// Columns of a result: output features.
+    pub n: u64,
+    /// Terms of each sum.
+    pub k: u64,
+    /// Element type of the operands.
+    pub input: DType,
+    /// Element type of the result.
+    pub output: DType,
+    /// Bytes read and written, each outside value once; operands of an epilogue included.
+    pub bytes: u64,
+}
+
+impl Gemm {
+    /// A product whose operands are all different memory, without an epilogue.
+    pub fn plain(batch: u64, m: u64, n: u64, k: u64, dtype: DType) -> Self {
+        let elements = |rows: u64, columns: u64| batch.saturating_mul(rows).saturating_mul(columns);
+        let read = elements(m, k).saturating_add(elements(k, n));
+        let bytes = dtype.bytes(read).saturating_add(dtype.bytes(elements(m, n)));
+        Self { batch, m, n, k, input: dtype, output: dtype, bytes }
+    }
+
+    /// Floating-point operations, 2 per multiply-accumulate.
+    pub fn flops(&self) -> f64 {
+        2.0 * self.batch as f64 * self.m as f64 * self.n as f64 * self.k as f64
+    }
+}
+
+/// softmax(Q·Kᵀ)·V for `batch` × `heads` heads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// Independent sequences, or windows.
+    pub batch: u64,
+    /// Heads of queries.
+    pub heads: u64,
+    /// Heads of keys and values.
+    pub kv_heads: u64,
+    /// Query positions.
+    pub queries: u64,
+    /// Key positions.
+    pub keys: u64,
+    /// Features of a query and a key in one head.
+    pub head_dim: u64,
+    /// Features of a value in one head.
+    pub value_dim: u64,
+    /// No query sees a key that follows it, so that half the work can be skipped.
+    pub causal: bool,
+    /// Element type of the operands and the result.
+    pub dtype: DType,
+    /// Bytes read and written, each outside value once; masks and biases included.
+    pub bytes: u64,
+}
+
+impl Attention {
+    /// Sets the bytes to those of Q, K, V and the result, each once.
+    #[must_use]
+    pub fn with_operand_bytes(mut self) -> Self {
+        let heads_of_queries = self.batch.saturating_mul(self.heads).saturating_mul(self.queries);
+        let heads_of_keys = self.batch.saturating_mul(self.kv_heads).saturating_mul(self.keys);
+        let width = self.head_dim.saturating_add(self.value_dim);
+        let elements = heads_of_queries.saturating_add(heads_of_keys).saturating_mul(width);
+        self.bytes = self.dtype.bytes(elements);
+        self
+    }
+
+    /// Floating-point operations of the two products over the full square of scores.
+    pub fn flops(&self) -> f64 {
+        let scores = self.batch as f64 * self.heads as f64 * self.queries as f64 * self.keys as f64;
+        2.0 * scores * (self.head_dim as f64 + self.value_dim as f64)
+    }
+}
+
+/// What a pass over memory does to what it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StreamKind {
+    /// Element by element.
+    Pointwise,
+    /// Softmax over rows.
+    Softmax,
+    /// Norms that subtract a mean, over rows.
+    LayerNorm,
+    /// Norms that do not, over rows.
+    RmsNorm,
+    /// Rows folded to a value, pooling.
+    Reduction,
+    /// Memory moved: layout changes, concatenation, gathers.
+    Copy,
+}
+
+/// A pass over memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stream {
+    /// What is done.
+    pub kind: StreamKind,
+    /// Independent rows.
+    pub rows: u64,
+    /// Elements of a row: what a reduction runs over.
+    pub cols: u64,
+    /// Element type of the arithmetic.
+    pub dtype: DType,
+    /// Operations.
+    pub flops: u64,
+    /// Bytes read and written, each outside value once.
+    pub bytes: u64,
+}
+
+impl Kernel {
+    /// Bytes read and written.
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Kernel::Gemm(gemm) => gemm.bytes,
+            Kernel::Attention(attention) => attention.bytes,
+            Kernel::Stream(stream) => stream.bytes,
+        }
+    }
+
+    /// Floating-point operations that no way to run the kernel can leave out: half of a causal square.
+    pub fn needed_flops(&self) -> f64 {
+        match self {
+            Kernel::Gemm(gemm) => gemm.flops(),
+            Kernel::Attention(attention) if attention.causal => attention.flops() / 2.0,
+            Kernel::Attention(attention) => attention.flops(),
+            Kernel::Stream(stream) => stream.flops as f64,
+        }
+    }
+}
