@@ -108,3 +108,12 @@ fn what_is_no_device_file_ends_in_code_3() {
         assert!(ran.stderr.contains(says), "{}", ran.stderr);
     }
 }
+
+#[test]
+fn the_documentation_has_the_list() {
+    let documentation = include_str!("../../../../docs/devices.md");
+    assert!(
+        documentation.contains(stdout(&["hw", "list"]).trim_end()),
+        "copy `fusewright hw list` into docs/devices.md"
+    );
+}
