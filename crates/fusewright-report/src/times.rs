@@ -1,5 +1,6 @@
 //! What a report says of a device: times, what they wait for, and what the device cannot do in one kernel.
 
+use fusewright_cost::floor_us;
 use fusewright_cost::time::Limiter;
 use fusewright_device::Device;
 use fusewright_plan::{Analysis, GroupTime, Plan, RefusedMerge, Timing};
@@ -125,6 +126,7 @@ impl PlanReport {
         self.device.name = Some(device.id.clone());
         self.device.title = Some(device.name.clone());
         self.device.revision = Some(device.revision);
+        self.floor.latency_us = Some(floor_us(subject.analysis.graph, &subject.analysis.storage, device));
         for (strategy, &(plan, timing)) in self.strategies.iter_mut().zip(plans) {
             let times = TimesReport::of(subject.analysis, plan, timing);
             strategy.latency_us = Some(range(&timing.total));

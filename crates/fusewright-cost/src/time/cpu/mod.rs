@@ -134,7 +134,7 @@ impl Machine<'_> {
             _ => true,
         };
         let bytes = if native { dtype.bytes(1).clamp(1, 8) } else { 4 };
-        (u64::from(self.cpu.simd_bits) / 8 / bytes).max(1)
+        (u64::from(self.cpu.simd_bits.value) / 8 / bytes).max(1)
     }
 }
 
