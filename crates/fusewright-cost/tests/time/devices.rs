@@ -7,6 +7,11 @@ fn q(value: f64) -> String {
     format!("{{ value = {value:?}, source = \"datasheet\" }}")
 }
 
+/// A whole number of a device file.
+fn count(value: u32) -> String {
+    format!("{{ value = {value}, source = \"datasheet\" }}")
+}
+
 fn device(class: &str, peaks: &str, bandwidth: f64, units: &str, rest: &str) -> Device {
     let text = format!(
         r#"
@@ -55,9 +60,10 @@ pub(crate) fn systolic(dataflow: &str, double_buffered: bool, arrays: u32, side:
             q(f64::from(side * side))
         ),
         &format!(
-            "[systolic]\nrows = {side}\ncolumns = {side}\ndataflow = \"{dataflow}\"\ndouble_buffered = {double_buffered}\non_chip_mib = {}\nvector_gflop_s = {}",
+            "[systolic]\nrows = {cells}\ncolumns = {cells}\ndataflow = \"{dataflow}\"\ndouble_buffered = {double_buffered}\non_chip_mib = {}\nvector_gflop_s = {}",
             q(128.0),
-            q(6000.0)
+            q(6000.0),
+            cells = count(side),
         ),
     )
 }
@@ -81,6 +87,11 @@ pub(crate) fn cpu(cores: f64, peak: f64, bandwidth: f64, simd_bits: u32, caches:
         &format!("f32 = {}", q(peak)),
         bandwidth,
         &format!("count = {}\nclock_ghz = {}\nfma_per_clock = {}\nfma_dtype = \"f32\"", q(cores), q(3.6), q(16.0)),
-        &format!("[cpu]\nsimd_bits = {simd_bits}\nfma_ports = 2\nparallel_us = {}\n{caches}", q(2.0)),
+        &format!(
+            "[cpu]\nsimd_bits = {}\nfma_ports = {}\nparallel_us = {}\n{caches}",
+            count(simd_bits),
+            count(2),
+            q(2.0)
+        ),
     )
 }
