@@ -58,7 +58,7 @@ pub(super) fn array_time(
     batch: u64,
     (m, n, k): (u64, u64, u64),
 ) -> ArrayTime {
-    let (rows, columns) = (u64::from(array.rows.max(1)), u64::from(array.columns.max(1)));
+    let (rows, columns) = (u64::from(array.rows.value.max(1)), u64::from(array.columns.value.max(1)));
     let arrays = whole(device.units.count.value);
     let layout = Layout::of(array.dataflow, rows, m, n, k);
     let folds = layout.folds(rows, columns).saturating_mul(batch);

@@ -20,7 +20,7 @@ pub(super) fn predict(device: &Device, array: &Systolic, kernel: &Kernel, attent
     let shared = if a.kv_heads > 0 && a.heads.is_multiple_of(a.kv_heads) { a.heads / a.kv_heads } else { 1 };
     let products = a.batch.saturating_mul(a.heads / shared.max(1));
     let rows = a.queries.saturating_mul(shared);
-    let block = u64::from(array.rows.max(1));
+    let block = u64::from(array.rows.value.max(1));
     let share = computed_share(a, block);
     let scores = array_time(device, array, a.dtype, products, (rows, a.keys, a.head_dim));
     let values = array_time(device, array, a.dtype, products, (rows, a.value_dim, a.keys));
