@@ -21,6 +21,8 @@ pub struct GemmCoefficients {
     pub overlap: f64,
     /// Share of a full wave's time that a wave with a single tile takes.
     pub tail: f64,
+    /// Filling and draining of a block, in steps of 64 terms.
+    pub fill_steps: f64,
     /// Energy of a floating-point operation, pJ: what board power allows bounds the rate.
     pub pj_per_flop: f64,
 }

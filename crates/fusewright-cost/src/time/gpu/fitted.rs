@@ -13,6 +13,7 @@ pub(super) const SHARED: Coefficients = Coefficients {
         shape: 0.271,
         overlap: 2.309,
         tail: 0.367,
+        fill_steps: 1.5,
         pj_per_flop: 0.7,
     },
     gemm_vector: GemmCoefficients {
@@ -22,6 +23,7 @@ pub(super) const SHARED: Coefficients = Coefficients {
         shape: 0.056,
         overlap: 2.5,
         tail: 0.446,
+        fill_steps: 1.5,
         pj_per_flop: 13.0,
     },
     gemm_f8: GemmCoefficients {
@@ -31,6 +33,7 @@ pub(super) const SHARED: Coefficients = Coefficients {
         shape: 0.51,
         overlap: 2.86,
         tail: 0.06,
+        fill_steps: 1.5,
         pj_per_flop: 0.35,
     },
     quantise: QuantiseCoefficients { start_us: 1.4, bytes_per_element: 6.0 },
