@@ -57,11 +57,11 @@ pub use group_rows::{GroupKind, GroupRow};
 pub use layout::printable;
 pub use markdown::markdown;
 pub use model::{
-    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject,
-    UncountedOp,
+    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
+    Range, Subject, UncountedOp,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;
 pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
-pub use times::{NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};
+pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

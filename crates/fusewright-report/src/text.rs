@@ -239,6 +239,7 @@ pub(crate) fn model_facts(report: &PlanReport) -> Vec<String> {
         format!("{} parameters", count_text(model.parameters)),
         format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
     ];
+    facts.extend(model.kv_cache.map(|cache| format!("KV cache {}", bytes_text(cache.after))));
     facts.extend(report.device.dtype.clone());
     facts.extend(report.device.name.as_deref().map(|name| format!("on {}", printable(name))));
     facts.extend(model.training.then(|| "training".to_owned()));

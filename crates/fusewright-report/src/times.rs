@@ -1,5 +1,6 @@
 //! What a report says of a device: times, what they wait for, and what the device cannot do in one kernel.
 
+use fusewright_cost::Energy;
 use fusewright_cost::floor_us;
 use fusewright_cost::time::Limiter;
 use fusewright_device::Device;
@@ -48,6 +49,31 @@ pub struct RefusedMergeReport {
     pub merged_us: f64,
 }
 
+/// Predicted energy of a plan by what it is spent on, mJ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EnergyReport {
+    /// Drawn whatever the device does.
+    pub idle_mj: f64,
+    /// Multiply-accumulates of contractions.
+    pub contraction_mj: f64,
+    /// All other arithmetic.
+    pub other_mj: f64,
+    /// Bytes from and to main memory.
+    pub memory_mj: f64,
+}
+
+impl From<&Energy> for EnergyReport {
+    fn from(energy: &Energy) -> Self {
+        Self {
+            idle_mj: energy.idle,
+            contraction_mj: energy.contraction,
+            other_mj: energy.other,
+            memory_mj: energy.main_memory + energy.on_chip,
+        }
+    }
+}
+
 /// Predicted times of a plan on the device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -63,6 +89,8 @@ pub struct TimesReport {
     /// What an eager framework adds on the host: per kernel, how much longer it takes to issue than to run, µs. Not in
     /// `latency_us`, which is that of a replayed launch graph.
     pub framework_overhead_us: f64,
+    /// What the energy is spent on.
+    pub energy: EnergyReport,
     /// Why groups take more than one kernel.
     pub not_realizable: Vec<NotRealizable>,
     /// Parallel projections that stay apart.
@@ -103,6 +131,7 @@ impl TimesReport {
             roofline_us: timing.total.roofline_us,
             attained: share(timing.total.roofline_us, timing.total.us),
             framework_overhead_us: timing.framework_us,
+            energy: EnergyReport::from(&timing.energy),
             not_realizable: reasons
                 .map(|&(reason, groups)| NotRealizable { reason: reason.id().to_owned(), groups: groups as u64 })
                 .collect(),
@@ -130,6 +159,7 @@ impl PlanReport {
         for (strategy, &(plan, timing)) in self.strategies.iter_mut().zip(plans) {
             let times = TimesReport::of(subject.analysis, plan, timing);
             strategy.latency_us = Some(range(&timing.total));
+            strategy.energy_mj = Some(timing.energy.total());
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);
         }

@@ -1,7 +1,7 @@
 //! Predicted times in words and cells, for pages.
 
 use crate::PlanReport;
-use crate::figures::{significant, us_text};
+use crate::figures::{energy_text, significant, us_text};
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
@@ -24,7 +24,7 @@ pub(crate) fn time_rows(report: &PlanReport) -> Vec<(&'static str, Vec<String>)>
         row("of the roofline", |s| s.times.as_ref().map(|times| percent(times.attained))),
     ];
     if report.strategies.iter().any(|strategy| strategy.energy_mj.is_some()) {
-        rows.push(row("energy", |s| s.energy_mj.map(|mj| format!("{} mJ", significant(mj)))));
+        rows.push(row("energy", |s| s.energy_mj.map(energy_text)));
     }
     rows
 }
