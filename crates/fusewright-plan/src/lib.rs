@@ -27,7 +27,10 @@ mod analysis;
 mod attach;
 mod certificate;
 mod chain;
+mod compiled;
 mod dataflow;
+mod loops;
+mod merging;
 mod names;
 mod parallel;
 mod partitioners;
@@ -36,6 +39,7 @@ mod quotient;
 
 pub use analysis::Analysis;
 pub use certificate::{Certificate, CertificateError};
+pub use compiled::CompiledPartitioner;
 pub use names::UNFUSED;
 pub use parallel::ParallelMerge;
 pub use partitioners::{AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner};
