@@ -54,7 +54,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// Strategy to plan with; may be repeated [default: all].
+    /// Strategy to plan with; may be repeated [default: eager, standard,
+    /// attention].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
 
@@ -141,6 +142,10 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
     pub(crate) dtype: Option<DType>,
 
+    /// Run it in mixed precision, as PyTorch's autocast does: contractions in this type, norms and softmax in f32.
+    #[arg(long, value_name = "TYPE", value_parser = autocast_parser())]
+    pub(crate) autocast: Option<DType>,
+
     /// Size of a named dim of the model; may be repeated.
     #[arg(long, value_name = "NAME=N", value_parser = parse_dim)]
     pub(crate) dim: Vec<(String, u64)>,
@@ -198,10 +203,13 @@ impl ModelArguments {
         if let Some(phase) = self.phase {
             session = session.with_phase(phase.into());
         }
-        Ok(match self.dtype {
-            Some(dtype) => session.with_dtype(dtype),
-            None => session,
-        })
+        if let Some(dtype) = self.dtype {
+            session = session.with_dtype(dtype);
+        }
+        if let Some(lower) = self.autocast {
+            session = session.with_autocast(lower);
+        }
+        Ok(session)
     }
 }
 
@@ -291,6 +299,11 @@ fn profile_parser() -> impl clap::builder::TypedValueParser<Value = Profile> {
 fn dtype_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
     let names = DType::all().filter(|dtype| dtype.is_float()).map(DType::name);
     PossibleValuesParser::new(names).map(|name| DType::from_name(&name).expect("the names offered are those of dtypes"))
+}
+
+fn autocast_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
+    let names = [DType::F16, DType::Bf16].map(DType::name);
+    PossibleValuesParser::new(names).map(|name| if name == DType::F16.name() { DType::F16 } else { DType::Bf16 })
 }
 
 fn parse_dim(text: &str) -> Result<(String, u64), String> {
