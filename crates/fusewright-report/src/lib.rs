@@ -32,6 +32,7 @@
 mod attention_text;
 mod baseline;
 mod csv;
+mod device_kernels;
 mod dot;
 mod figures;
 mod graph_json;
@@ -50,6 +51,7 @@ mod times_text;
 mod verdict;
 
 pub use csv::csv;
+pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;
 pub use figures::{bytes_text, count_text, flop_text};
 pub use graph_json::graph_json;

@@ -8,6 +8,7 @@ use fusewright_plan::{Analysis, GroupTime, Plan, RefusedMerge, Timing};
 use serde::Serialize;
 
 use crate::PlanReport;
+use crate::device_kernels::DeviceKernel;
 use crate::model::{Range, Subject};
 
 /// How the predicted time of a plan splits by what its kernels mostly wait for, µs.
@@ -101,8 +102,6 @@ pub struct TimesReport {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RooflineReport {
-    /// Launches that the group takes on the device.
-    pub kernels: u64,
     /// Rate that it reaches, 10⁹ FLOP/s, contractions and others.
     pub gflop_s: f64,
     /// Time that none of its kernels can beat, µs.
@@ -163,15 +162,17 @@ impl PlanReport {
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);
         }
+        let mut kernels: Vec<_> = plans.iter().map(|(_, timing)| DeviceKernel::by_group(timing)).collect();
         for row in self.groups.iter_mut().flatten() {
-            let Some(&(_, timing)) = plans.iter().find(|(plan, _)| plan.strategy == row.strategy) else { continue };
-            let group = usize::try_from(row.id).ok().and_then(|id| timing.groups.get(id));
-            let Some(time) = group.filter(|time| time.kernels > 0) else { continue };
+            let Some(number) = plans.iter().position(|(plan, _)| plan.strategy == row.strategy) else { continue };
+            let timing = plans[number].1;
+            let Ok(id) = usize::try_from(row.id) else { continue };
+            let Some(time) = timing.groups.get(id).filter(|time| time.kernels > 0) else { continue };
+            row.device_kernels = Some(std::mem::take(&mut kernels[number][id]));
             let flops = row.flops.contraction.saturating_add(row.flops.other);
             row.time = Some(range(time));
             row.bottleneck = time.limiter.map(|limiter| limiter.name().to_owned());
             row.roofline = Some(RooflineReport {
-                kernels: u64::from(time.kernels),
                 gflop_s: share(flops as f64 / 1e3, time.us),
                 roofline_us: time.roofline_us,
                 attained: share(time.roofline_us, time.us),
