@@ -4,11 +4,11 @@
 //! moves no bytes. A value's bytes are those of the memory behind it, so views and broadcasts count at stored size and
 //! a slice counts as the slice.
 
-mod floor;
+pub mod bounds;
 mod group;
 mod memory;
 pub mod time;
 
-pub use floor::floor_bytes;
+pub use bounds::{floor_bytes, floor_us};
 pub use group::{GroupCost, Groups, group_costs};
 pub use memory::peak_memory;

@@ -51,7 +51,7 @@ pub(super) fn occupancy(device: &Device, tile: Tile, element_bytes: u32) -> Occu
     let on_chip = kib(device.units.on_chip_kib.as_ref().map(|it| it.value), 64.0);
     let per_block = kib(device.gpu.as_ref().map(|it| it.block_on_chip_kib.value), on_chip / 1024.0).min(on_chip);
     let stages = (LEAST_STAGES..=MOST_STAGES).rev().find(|stages| f64::from(stages * stage) <= per_block);
-    let resident_threads = device.gpu.as_ref().map_or(2048, |it| it.threads_per_unit);
+    let resident_threads = device.gpu.as_ref().map_or(2048, |it| it.threads_per_unit.value);
 
     let by_registers = fit(register_file, registers);
     let shared = stages.unwrap_or(LEAST_STAGES) * stage;
