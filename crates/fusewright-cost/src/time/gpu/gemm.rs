@@ -130,7 +130,7 @@ fn rate(device: &Device, machine: &Machine, dtype: DType, set: &GemmCoefficients
 }
 
 /// Full rounds of one block a multiprocessor, and what the last, partial round costs.
-fn waves(blocks: f64, units: f64, tail: f64) -> f64 {
+pub(super) fn waves(blocks: f64, units: f64, tail: f64) -> f64 {
     let full = (blocks / units).floor();
     let rest = blocks - full * units;
     if rest <= 0.0 {
