@@ -81,13 +81,33 @@ pub struct Peaks {
     pub i8: Option<Quantity>,
 }
 
+impl Peaks {
+    /// All rates, from the widest type to the narrowest, by their names in a file.
+    pub fn by_dtype(&self) -> [(&'static str, Option<&Quantity>); 7] {
+        [
+            ("f64", self.f64.as_ref()),
+            ("f32", self.f32.as_ref()),
+            ("tf32", self.tf32.as_ref()),
+            ("f16", self.f16.as_ref()),
+            ("bf16", self.bf16.as_ref()),
+            ("f8", self.f8.as_ref()),
+            ("i8", self.i8.as_ref()),
+        ]
+    }
+
+    /// The rate by its name in a file, e.g. `bf16`.
+    pub fn get(&self, dtype: &str) -> Option<&Quantity> {
+        self.by_dtype().into_iter().find(|(name, _)| *name == dtype).and_then(|(_, rate)| rate)
+    }
+}
+
 /// Memory of the device.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Rate of main memory, 10⁹ bytes a second. For accelerators without memory of their own: the link to the host.
     pub bandwidth_gb_s: Quantity,
-    /// Size of main memory, 10⁹ bytes; absent where the device has none.
+    /// Size of main memory, 10⁹ bytes; absent where the device has none, or as much as was bought.
     pub capacity_gb: Option<Quantity>,
     /// Last cache or scratch memory that all units share, MiB; absent where there is none.
     pub last_level_mib: Option<Quantity>,

@@ -11,12 +11,14 @@
 mod check;
 mod device;
 mod error;
+mod figures;
 mod parse;
 mod quantity;
 mod registry;
 
-pub use check::check;
+pub use check::{RULES, Rule, check};
 pub use device::{Cache, Class, Cpu, Dataflow, Device, Gpu, Launch, Memory, Peaks, Power, Systolic, Units};
 pub use error::{DeviceError, Problem};
+pub use figures::Figure;
 pub use quantity::{Count, Quantity, Source};
 pub use registry::{file, find, ids};

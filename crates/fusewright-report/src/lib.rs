@@ -45,6 +45,8 @@ mod plan_report;
 mod schema;
 mod strategy;
 mod text;
+mod times;
+mod times_text;
 mod verdict;
 
 pub use csv::csv;
@@ -62,3 +64,4 @@ pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;
 pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
+pub use times::{NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

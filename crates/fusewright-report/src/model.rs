@@ -273,6 +273,10 @@ impl AttentionReport {
 pub struct DeviceReport {
     /// Its id; `null` while no device is modelled.
     pub name: Option<String>,
+    /// Its full name.
+    pub title: Option<String>,
+    /// Revision of its description.
+    pub revision: Option<u32>,
     /// Element type that the model computes in: that of most of its weight bytes.
     pub dtype: Option<String>,
 }
@@ -282,7 +286,7 @@ impl DeviceReport {
         let dtype = main_dtype(graph, |origin| *origin == Origin::Parameter)
             .or_else(|| main_dtype(graph, |_| true))
             .map(|dtype| dtype.name().to_owned());
-        Self { name: None, dtype }
+        Self { name: None, title: None, revision: None, dtype }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Models of time: how long a kernel takes on a device, and why.
 
 mod cpu;
-mod gpu;
+pub mod gpu;
 mod kernel;
 mod parts;
 mod prediction;

@@ -1,0 +1,1 @@
+"""How well predicted times agree with measured ones."""
