@@ -27,11 +27,15 @@ pub fn kv_cache(graph: &Graph, storage: &Storage) -> KvCache {
     let wanted = Wanted::of(graph, storage);
     let mut cache = KvCache::default();
     let mut held = vec![false; graph.value_count()];
+    let mut new_rows = vec![false; graph.value_count()];
     for (_, node) in graph.nodes() {
         let Some((past, new)) = extended(graph, storage, node) else { continue };
         let [result] = node.outputs.as_slice() else { continue };
         if !wanted.is_kept(*result) || std::mem::replace(&mut held[past.index()], true) {
             continue;
+        }
+        for &value in node.inputs.iter().skip(1) {
+            new_rows[storage.root(value).index()] = true;
         }
         cache.appended = cache.appended.saturating_add(new);
         cache.after = cache.after.saturating_add(graph.value(*result).ty.bytes());
@@ -42,7 +46,7 @@ pub fn kv_cache(graph: &Graph, storage: &Storage) -> KvCache {
     for &input in graph.inputs() {
         let bytes = graph.value(input).ty.bytes();
         if !held[input.index()] {
-            if !wanted.attended[input.index()] {
+            if !wanted.attended[input.index()] || new_rows[input.index()] {
                 continue;
             }
             cache.after = cache.after.saturating_add(bytes);

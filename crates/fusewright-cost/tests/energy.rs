@@ -51,6 +51,28 @@ fn decode_takes_what_was_measured_for_a_byte_of_weights() {
     assert!((189.0..251.0).contains(&total), "{total} pJ a byte");
 }
 
+/// A large product at a rate that was measured, TFLOP/s: pJ/FLOP in all.
+fn product_pj(device: &str, dtype: DType, rate: f64) -> f64 {
+    let device = fusewright_device::find(device).unwrap();
+    let kernel = Kernel::Gemm(Gemm::plain(1, 4096, 4096, 4096, dtype));
+    let flops = 2.0 * 4096.0_f64.powi(3);
+    energy_mj(&device, &kernel, flops / (rate * 1e6)) * PJ / flops
+}
+
+#[test]
+fn single_precision_on_a_desktop_takes_hundreds_of_picojoules() {
+    // i7-12700K, 562 GFLOP/s at best: 229 to 740 pJ/FLOP over sizes.
+    let found = product_pj("i7-12700k-ddr4", DType::F32, 0.562);
+    assert!((229.0..740.0).contains(&found), "{found} pJ/FLOP");
+}
+
+#[test]
+fn half_precision_on_a_small_module_takes_a_few_picojoules() {
+    // Jetson Orin Nano: 2.0 pJ/FLOP at the median.
+    let found = product_pj("jetson-orin-nano", DType::F16, 0.7 * 10.2);
+    assert!((1.0..4.0).contains(&found), "{found} pJ/FLOP");
+}
+
 proptest! {
     #[test]
     fn no_kernel_draws_more_than_the_board(m in 1_u64..10_000, n in 1_u64..10_000, k in 1_u64..10_000, us in 0.0_f64..1e6) {

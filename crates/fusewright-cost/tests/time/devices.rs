@@ -7,7 +7,7 @@ fn q(value: f64) -> String {
     format!("{{ value = {value:?}, source = \"datasheet\" }}")
 }
 
-/// A count of a device file.
+/// A whole number of a device file.
 fn count(value: u32) -> String {
     format!("{{ value = {value}, source = \"datasheet\" }}")
 }
@@ -60,11 +60,10 @@ pub(crate) fn systolic(dataflow: &str, double_buffered: bool, arrays: u32, side:
             q(f64::from(side * side))
         ),
         &format!(
-            "[systolic]\nrows = {}\ncolumns = {}\ndataflow = \"{dataflow}\"\ndouble_buffered = {double_buffered}\non_chip_mib = {}\nvector_gflop_s = {}",
-            count(side),
-            count(side),
+            "[systolic]\nrows = {cells}\ncolumns = {cells}\ndataflow = \"{dataflow}\"\ndouble_buffered = {double_buffered}\non_chip_mib = {}\nvector_gflop_s = {}",
             q(128.0),
-            q(6000.0)
+            q(6000.0),
+            cells = count(side),
         ),
     )
 }
