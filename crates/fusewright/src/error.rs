@@ -182,7 +182,8 @@ impl Error {
             | Error::Config { .. }
             | Error::OutsideFolder { .. }
             | Error::InvalidGraph { .. }
-            | Error::Decompose { .. } => 3,
+            | Error::Decompose { .. }
+            | Error::Autocast { .. } => 3,
             Error::BrokenStage { .. } | Error::Certificate { .. } => 70,
         }
     }
