@@ -4,11 +4,15 @@
 //! moves no bytes. A value's bytes are those of the memory behind it, so views and broadcasts count at stored size and
 //! a slice counts as the slice.
 
-mod floor;
+pub mod bounds;
+mod energy;
 mod group;
+mod kv_cache;
 mod memory;
 pub mod time;
 
-pub use floor::floor_bytes;
+pub use bounds::{floor_bytes, floor_us};
+pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
+pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;

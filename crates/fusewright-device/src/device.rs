@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Quantity;
+use crate::{Count, Quantity};
 
 /// Kinds of hardware that need models of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
@@ -67,7 +67,7 @@ pub struct Device {
 pub struct Peaks {
     /// Double precision.
     pub f64: Option<Quantity>,
-    /// Single precision in the general-purpose units: what pointwise work and unreduced products get.
+    /// Single precision without reduced mantissas: what pointwise work and exact products get.
     pub f32: Option<Quantity>,
     /// Single precision stored, products in 10-bit mantissas.
     pub tf32: Option<Quantity>,
@@ -81,13 +81,33 @@ pub struct Peaks {
     pub i8: Option<Quantity>,
 }
 
+impl Peaks {
+    /// All rates, from the widest type to the narrowest, by their names in a file.
+    pub fn by_dtype(&self) -> [(&'static str, Option<&Quantity>); 7] {
+        [
+            ("f64", self.f64.as_ref()),
+            ("f32", self.f32.as_ref()),
+            ("tf32", self.tf32.as_ref()),
+            ("f16", self.f16.as_ref()),
+            ("bf16", self.bf16.as_ref()),
+            ("f8", self.f8.as_ref()),
+            ("i8", self.i8.as_ref()),
+        ]
+    }
+
+    /// The rate by its name in a file, e.g. `bf16`.
+    pub fn get(&self, dtype: &str) -> Option<&Quantity> {
+        self.by_dtype().into_iter().find(|(name, _)| *name == dtype).and_then(|(_, rate)| rate)
+    }
+}
+
 /// Memory of the device.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Rate of main memory, 10⁹ bytes a second. For accelerators without memory of their own: the link to the host.
     pub bandwidth_gb_s: Quantity,
-    /// Size of main memory, 10⁹ bytes; absent where the device has none.
+    /// Size of main memory, 10⁹ bytes; absent where the device has none, or as much as was bought.
     pub capacity_gb: Option<Quantity>,
     /// Last cache or scratch memory that all units share, MiB; absent where there is none.
     pub last_level_mib: Option<Quantity>,
@@ -123,6 +143,11 @@ pub struct Power {
     pub idle_w: Quantity,
     /// Energy of a byte from or to main memory, pJ.
     pub dram_pj_per_byte: Quantity,
+    /// Energy of a byte from or to the memory of `memory.last_level_mib`, pJ.
+    pub last_level_pj_per_byte: Option<Quantity>,
+    /// Energy of a byte from or to the memory nearest to the arithmetic, pJ: `units.on_chip_kib`, or the scratch memory
+    /// of a systolic accelerator.
+    pub on_chip_pj_per_byte: Option<Quantity>,
 }
 
 /// Costs of starting a kernel.
@@ -144,9 +169,9 @@ pub struct Gpu {
     /// Largest share of `on_chip_kib` that one block may take, KiB.
     pub block_on_chip_kib: Quantity,
     /// Threads resident on one unit at most.
-    pub threads_per_unit: u32,
+    pub threads_per_unit: Count,
     /// Threads that run in lockstep.
-    pub warp: u32,
+    pub warp: Count,
     /// Streaming attention kernels of the common libraries run here.
     pub streaming_attention: bool,
 }
@@ -168,9 +193,9 @@ pub enum Dataflow {
 #[serde(deny_unknown_fields)]
 pub struct Systolic {
     /// Rows of an array.
-    pub rows: u32,
+    pub rows: Count,
     /// Columns of an array.
-    pub columns: u32,
+    pub columns: Count,
     /// What stays in the array.
     pub dataflow: Dataflow,
     /// The next weights are loaded while the present ones are in use.
@@ -186,11 +211,13 @@ pub struct Systolic {
 #[serde(deny_unknown_fields)]
 pub struct Cpu {
     /// Width of vector registers, bits.
-    pub simd_bits: u32,
+    pub simd_bits: Count,
     /// Vector units of a core that multiply and accumulate at once.
-    pub fma_ports: u32,
+    pub fma_ports: Count,
     /// Cost of entering and leaving a parallel region, µs.
     pub parallel_us: Quantity,
+    /// Arithmetic of the slowest core over the mean of all, where cores differ: work shared out equally waits for it.
+    pub slowest_core_share: Option<Quantity>,
     /// Caches from the nearest to the farthest.
     pub caches: Vec<Cache>,
 }
@@ -201,7 +228,8 @@ pub struct Cpu {
 pub struct Cache {
     /// Its name, e.g. `L2`.
     pub name: String,
-    /// Size over all cores, KiB.
+    /// Largest working set over all cores that stays here or nearer, KiB: the size of the level, and that of the nearer
+    /// one too where the two never hold the same data.
     pub kib: Quantity,
     /// Rate over all cores, 10⁹ bytes a second.
     pub bandwidth_gb_s: Quantity,

@@ -36,3 +36,15 @@ pub struct Quantity {
     /// What else there is to say: which publication, how measured, from what derived.
     pub note: Option<String>,
 }
+
+/// A whole number that is a fact of the architecture, with its source.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// The number.
+    pub value: u32,
+    /// Where it comes from.
+    pub source: Source,
+    /// What else there is to say.
+    pub note: Option<String>,
+}

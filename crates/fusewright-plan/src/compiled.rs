@@ -20,6 +20,7 @@ use crate::chain::Assignment;
 use crate::dataflow::Dataflow;
 use crate::loops::{Loop, loop_of};
 use crate::merging::Merging;
+use crate::parallel::Merges;
 use crate::quotient::awaited;
 use crate::{Analysis, CertificateError, Partitioner, Plan, Profile};
 
@@ -49,7 +50,7 @@ impl Partitioner for CompiledPartitioner {
         }
         let (group_of, count) = fuser.assignment(&flow);
         let groups = attach(analysis, profile, group_of, count);
-        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Vec::new())
+        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Merges::default())
     }
 }
 

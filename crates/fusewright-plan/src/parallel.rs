@@ -5,10 +5,12 @@
 //! sets merge at once, no cycle can arise. Siblings that feed each other, however indirectly, differ in level.
 
 use fusewright_cost::Groups;
+use fusewright_device::Device;
 use fusewright_ir::{NodeId, ValueId};
 use fusewright_pattern::{literal_name, projection_of};
 
 use crate::chain::Assignment;
+use crate::merge_price::{RefusedMerge, slower_merged};
 use crate::quotient::Quotient;
 use crate::{Analysis, Profile};
 
@@ -21,13 +23,24 @@ pub struct ParallelMerge {
     pub input: ValueId,
 }
 
-/// Finds the sets of siblings that may merge, given a partition without merges.
+/// Sets of siblings that may merge.
+#[derive(Debug, Default)]
+pub(crate) struct Merges {
+    /// Those that become one product.
+    pub(crate) taken: Vec<ParallelMerge>,
+    /// Those that would be slower as one.
+    pub(crate) refused: Vec<RefusedMerge>,
+}
+
+/// Finds the sets of siblings that may merge, given a partition without merges. Where a device is given, the default
+/// profile takes only those that are not slower there.
 pub(crate) fn find_merges(
     analysis: &Analysis,
     profile: Profile,
+    device: Option<&Device>,
     chain_of: &Assignment,
     groups: &Groups,
-) -> Vec<ParallelMerge> {
+) -> Merges {
     let mut siblings = match profile {
         Profile::Reference => literal_linears(analysis, chain_of),
         Profile::Default => projections(analysis),
@@ -35,14 +48,14 @@ pub(crate) fn find_merges(
     siblings.sort_unstable();
     let sets: Vec<&[(Key, NodeId)]> = siblings.chunk_by(|a, b| a.0 == b.0).filter(|set| set.len() > 1).collect();
     if sets.is_empty() {
-        return Vec::new();
+        return Merges::default();
     }
     let quotient = Quotient::of(analysis.graph, &analysis.storage, groups);
-    let Ok(schedule) = quotient.schedule(groups) else { return Vec::new() };
+    let Ok(schedule) = quotient.schedule(groups) else { return Merges::default() };
     let levels = quotient.levels(&schedule);
     let level = |node: NodeId| levels[groups.of(node) as usize];
 
-    let mut merges = Vec::new();
+    let mut merges = Merges::default();
     for set in sets {
         let input = set[0].0.input;
         let mut by_level: Vec<NodeId> = set.iter().map(|&(_, node)| node).collect();
@@ -54,12 +67,19 @@ pub(crate) fn find_merges(
                 Profile::Reference => set.len() == 3 && members.len() == 3,
                 Profile::Default => members.len() >= 2,
             };
-            if enough {
-                merges.push(ParallelMerge { members, input });
+            if !enough {
+                continue;
+            }
+            let merge = ParallelMerge { members, input };
+            let judge = device.filter(|_| profile == Profile::Default);
+            match judge.and_then(|device| slower_merged(analysis, &merge, device)) {
+                Some(refused) => merges.refused.push(refused),
+                None => merges.taken.push(merge),
             }
         }
     }
-    merges.sort_by_key(|merge| merge.members[0]);
+    merges.taken.sort_by_key(|merge| merge.members[0]);
+    merges.refused.sort_by_key(|refused| refused.merge.members[0]);
     merges
 }
 

@@ -1,11 +1,12 @@
 //! The partitioners: eager, standard, attention.
 
+use fusewright_device::Device;
 use fusewright_pattern::rules::RuleTable;
 
 use crate::attach::attach;
 use crate::chain::grow_chains;
 use crate::dataflow::Dataflow;
-use crate::parallel::{apply_merges, find_merges};
+use crate::parallel::{Merges, apply_merges, find_merges};
 use crate::{Analysis, CertificateError, Plan, Profile};
 
 /// Makes a certified plan of a graph.
@@ -37,7 +38,7 @@ impl Partitioner for EagerPartitioner {
         };
         let alone = analysis.graph.nodes().map(|(id, _)| flow.takes_part(id)).map(number).collect();
         let groups = attach(analysis, profile, alone, count);
-        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Vec::new())
+        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Merges::default())
     }
 }
 
@@ -63,24 +64,26 @@ impl Partitioner for FusionBasedPartitioner {
         let flow = Dataflow::new(analysis, profile);
         let (chain_of, count) = grow_chains(analysis, &flow, profile, &self.rules);
         let groups = attach(analysis, profile, chain_of, count);
-        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Vec::new())
+        Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, Merges::default())
     }
 }
 
 /// Chains by the standard and attention rules, then parallel projections merged.
 #[derive(Clone, Debug)]
-pub struct AttentionFusionPartitioner {
+pub struct AttentionFusionPartitioner<'a> {
     /// The rules.
     pub rules: RuleTable,
+    /// In the default profile, merge only what is not slower merged on this device; without one, merge all.
+    pub device: Option<&'a Device>,
 }
 
-impl Default for AttentionFusionPartitioner {
+impl Default for AttentionFusionPartitioner<'_> {
     fn default() -> Self {
-        Self { rules: RuleTable::attention() }
+        Self { rules: RuleTable::attention(), device: None }
     }
 }
 
-impl Partitioner for AttentionFusionPartitioner {
+impl Partitioner for AttentionFusionPartitioner<'_> {
     fn name(&self) -> &'static str {
         "attention"
     }
@@ -89,8 +92,8 @@ impl Partitioner for AttentionFusionPartitioner {
         let flow = Dataflow::new(analysis, profile);
         let (chain_of, count) = grow_chains(analysis, &flow, profile, &self.rules);
         let unmerged = attach(analysis, profile, chain_of.clone(), count);
-        let merges = find_merges(analysis, profile, &chain_of, &unmerged);
-        let (chain_of, count) = apply_merges(chain_of, count, &merges);
+        let merges = find_merges(analysis, profile, self.device, &chain_of, &unmerged);
+        let (chain_of, count) = apply_merges(chain_of, count, &merges.taken);
         let groups = attach(analysis, profile, chain_of, count);
         Plan::new(self.name(), profile, analysis, &flow, groups, count as usize, merges)
     }

@@ -5,7 +5,8 @@ use fusewright_ir::NodeId;
 
 use crate::certificate::{Certificate, CertificateError, certify};
 use crate::dataflow::Dataflow;
-use crate::parallel::ParallelMerge;
+use crate::merge_price::RefusedMerge;
+use crate::parallel::{Merges, ParallelMerge};
 use crate::quotient::Quotient;
 use crate::{Analysis, names};
 
@@ -53,6 +54,8 @@ pub struct Plan {
     pub pattern_names: Vec<String>,
     /// Parallel projections that were merged.
     pub merges: Vec<ParallelMerge>,
+    /// Parallel projections that would be slower merged on the device that the plan is for.
+    pub refused_merges: Vec<RefusedMerge>,
     /// Attentions whose steps are all in one group of this plan.
     pub attention_chains: usize,
     /// A legal order to run the groups in.
@@ -72,8 +75,9 @@ impl Plan {
         flow: &Dataflow,
         groups: Groups,
         counted: usize,
-        merges: Vec<ParallelMerge>,
+        merges: Merges,
     ) -> Result<Plan, CertificateError> {
+        let Merges { taken: merges, refused: refused_merges } = merges;
         let costs = group_costs(analysis.graph, &analysis.storage, &groups);
         let total = costs.iter().sum();
         let (certificate, schedule) = certify(analysis, &groups, &costs)?;
@@ -93,6 +97,7 @@ impl Plan {
             patterns,
             pattern_names,
             merges,
+            refused_merges,
             attention_chains,
             schedule,
             peak_memory,

@@ -9,7 +9,8 @@ use std::path::Path;
 use fusewright_ir::{text, verify};
 use fusewright_pattern::decompose;
 use fusewright_plan::{
-    Analysis, AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner, Plan, Profile,
+    Analysis, AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
+    Plan, Profile,
 };
 
 const SEPARATOR: &str = "====\n";

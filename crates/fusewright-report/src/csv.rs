@@ -13,7 +13,7 @@ pub fn csv(report: &PlanReport) -> String {
         None => {
             line(&mut out, STRATEGY_COLUMNS.iter().map(|column| (*column).to_owned()));
             for strategy in &report.strategies {
-                line(&mut out, strategy_cells(model, strategy));
+                line(&mut out, strategy_cells(report, strategy));
             }
         }
         Some(groups) => {
@@ -26,7 +26,7 @@ pub fn csv(report: &PlanReport) -> String {
     out
 }
 
-const STRATEGY_COLUMNS: [&str; 21] = [
+const STRATEGY_COLUMNS: [&str; 29] = [
     "model",
     "strategy",
     "profile",
@@ -48,11 +48,21 @@ const STRATEGY_COLUMNS: [&str; 21] = [
     "flops_contraction",
     "flops_other",
     "intensity",
+    "device",
+    "latency_us",
+    "latency_us_low",
+    "latency_us_high",
+    "framework_overhead_us",
+    "device_kernels",
+    "attained",
+    "energy_mj",
 ];
 
-fn strategy_cells(model: &str, strategy: &StrategyReport) -> [String; STRATEGY_COLUMNS.len()] {
+fn strategy_cells(report: &PlanReport, strategy: &StrategyReport) -> [String; STRATEGY_COLUMNS.len()] {
+    let times = strategy.times.as_ref();
+    let latency = strategy.latency_us;
     [
-        model.to_owned(),
+        report.model.name.clone(),
         strategy.name.clone(),
         strategy.profile.clone(),
         strategy.nodes.to_string(),
@@ -73,10 +83,23 @@ fn strategy_cells(model: &str, strategy: &StrategyReport) -> [String; STRATEGY_C
         strategy.flops.contraction.to_string(),
         strategy.flops.other.to_string(),
         strategy.intensity.to_string(),
+        report.device.name.clone().unwrap_or_default(),
+        cell(latency.map(|range| range.mid)),
+        cell(latency.map(|range| range.low)),
+        cell(latency.map(|range| range.high)),
+        cell(times.map(|times| times.framework_overhead_us)),
+        cell(times.map(|times| times.device_kernels)),
+        cell(times.map(|times| times.attained)),
+        cell(strategy.energy_mj),
     ]
 }
 
-const GROUP_COLUMNS: [&str; 16] = [
+/// A figure, or an empty cell where it is not known.
+fn cell<T: ToString>(figure: Option<T>) -> String {
+    figure.map_or_else(String::new, |figure| figure.to_string())
+}
+
+const GROUP_COLUMNS: [&str; 23] = [
     "model",
     "strategy",
     "id",
@@ -91,6 +114,13 @@ const GROUP_COLUMNS: [&str; 16] = [
     "bytes_internal",
     "bytes_weights",
     "intensity",
+    "time_us",
+    "time_us_low",
+    "time_us_high",
+    "bottleneck",
+    "device_kernels",
+    "gflop_s",
+    "attained",
     "depends_on",
     "nodes",
 ];
@@ -113,6 +143,13 @@ fn group_cells(model: &str, group: &GroupRow) -> [String; GROUP_COLUMNS.len()] {
         group.bytes.internal.to_string(),
         group.bytes.weights.to_string(),
         group.intensity.to_string(),
+        cell(group.time.map(|range| range.mid)),
+        cell(group.time.map(|range| range.low)),
+        cell(group.time.map(|range| range.high)),
+        group.bottleneck.clone().unwrap_or_default(),
+        cell(group.device_kernels.as_ref().map(Vec::len)),
+        cell(group.roofline.map(|roofline| roofline.gflop_s)),
+        cell(group.roofline.map(|roofline| roofline.attained)),
         depends_on.join(" "),
         group.nodes.join(" "),
     ]

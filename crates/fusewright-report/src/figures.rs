@@ -28,6 +28,20 @@ pub(crate) fn signed_count_text(count: i64) -> String {
     signed(count, |magnitude| magnitude.to_string())
 }
 
+/// A time, e.g. `412 µs` or `1.23 ms`.
+pub(crate) fn us_text(us: f64) -> String {
+    match us {
+        us if us < 999.5 => format!("{} µs", significant(us)),
+        us if us < 999_500.0 => format!("{} ms", significant(us / 1e3)),
+        us => format!("{} s", significant(us / 1e6)),
+    }
+}
+
+/// An energy, e.g. `412 mJ` or `1.23 J`.
+pub(crate) fn energy_text(mj: f64) -> String {
+    if mj < 999.5 { format!("{} mJ", significant(mj)) } else { format!("{} J", significant(mj / 1e3)) }
+}
+
 /// The change from `before` to `after`, e.g. `−22.7 %`, or nothing to compare with.
 pub(crate) fn change_text(before: u64, after: u64) -> String {
     if before == after {

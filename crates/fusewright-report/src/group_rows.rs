@@ -3,9 +3,11 @@
 use fusewright_plan::{Analysis, Plan};
 use serde::Serialize;
 
+use crate::device_kernels::DeviceKernel;
 use crate::model::{Flops, Range};
 use crate::module_path;
 use crate::strategy::BytesReport;
+use crate::times::RooflineReport;
 
 /// What a group is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,10 +72,14 @@ pub struct GroupRow {
     pub bytes: BytesReport,
     /// FLOPs, contractions and others, per byte moved.
     pub intensity: f64,
-    /// Predicted microseconds; `null` while no device is modelled.
+    /// Predicted microseconds; `null` without `--hw`.
     pub time: Option<Range>,
-    /// What bounds it; `null` while no device is modelled.
+    /// What its longest kernel waits for: `compute`, `memory`, `cache` or `launch`; `null` without `--hw`.
     pub bottleneck: Option<String>,
+    /// Where it stands on the roofline; `null` without `--hw`.
+    pub roofline: Option<RooflineReport>,
+    /// The kernels that it takes on the device; `null` without `--hw`.
+    pub device_kernels: Option<Vec<DeviceKernel>>,
     /// Groups that it reads from, ascending.
     pub depends_on: Vec<u64>,
 }
@@ -103,6 +109,8 @@ pub(crate) fn group_rows(analysis: &Analysis, plan: &Plan) -> Vec<GroupRow> {
             intensity: cost.intensity(),
             time: None,
             bottleneck: None,
+            roofline: None,
+            device_kernels: None,
             depends_on: depends_on.into_iter().map(u64::from).collect(),
         }
     };

@@ -8,6 +8,7 @@ use crate::group_rows::GroupKind;
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 use crate::text::{group_label, merges_label, model_facts, place, profile};
+use crate::times_text::{time_rows, time_summary};
 use crate::verdict::verdict;
 
 /// The report as Markdown with the `top` largest opportunities; 0 for all.
@@ -45,7 +46,13 @@ fn strategies(out: &mut String, report: &PlanReport) {
     row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
     row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
     row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+    for (label, cells) in time_rows(report) {
+        let _ = writeln!(out, "| {} | {} |", label.trim_start(), cells.join(" | "));
+    }
     out.push('\n');
+    if let Some(summary) = report.best().and_then(|best| time_summary(report, best)) {
+        let _ = writeln!(out, "{}\n", escaped(&summary.replace('\u{a0}', " ")));
+    }
 }
 
 fn opportunities(out: &mut String, best: &StrategyReport, top: usize) {

@@ -20,7 +20,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 pub struct Floor {
     /// Bytes moved by one kernel that did everything: inputs, weights and results, each once.
     pub bytes: u64,
-    /// Time; `null` while no device is modelled.
+    /// Time: the larger of FLOPs / peak and these bytes / bandwidth; `null` without `--hw`.
     pub latency_us: Option<f64>,
 }
 
@@ -95,9 +95,14 @@ impl PlanReport {
         self
     }
 
-    /// The plan that moves the fewest bytes, then launches the fewest kernels.
+    /// The fastest plan on the device; without one, the plan that moves the fewest bytes, then launches the fewest
+    /// kernels.
     pub fn best(&self) -> Option<&StrategyReport> {
-        self.strategies.iter().min_by_key(|strategy| (strategy.bytes.moved(), strategy.kernels))
+        self.strategies.iter().min_by(|a, b| {
+            let time = |strategy: &StrategyReport| strategy.latency_us.map_or(0.0, |range| range.mid);
+            let counts = |strategy: &StrategyReport| (strategy.bytes.moved(), strategy.kernels);
+            time(a).total_cmp(&time(b)).then_with(|| counts(a).cmp(&counts(b)))
+        })
     }
 
     /// Attentions that the source spells out in several ops, so that there is something to fuse.

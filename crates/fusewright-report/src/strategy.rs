@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::baseline::{Baseline, Saving};
 use crate::model::{Flops, Range};
 use crate::module_path;
+use crate::times::TimesReport;
 
 /// Bytes of tensor storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -125,13 +126,15 @@ pub struct StrategyReport {
     pub flops: Flops,
     /// FLOPs, contractions and others, per byte moved.
     pub intensity: f64,
-    /// Predicted time; `null` while no device is modelled.
+    /// Predicted time of the device in a replayed launch graph; `null` without `--hw`.
     pub latency_us: Option<Range>,
-    /// Predicted energy; `null` while no device is modelled.
+    /// What the time is made of; `null` without `--hw`.
+    pub times: Option<TimesReport>,
+    /// Predicted energy; `null` without `--hw`.
     pub energy_mj: Option<f64>,
     /// What the groups are, most frequent first.
     pub patterns: Vec<PatternReport>,
-    /// Groups that no single kernel can implement on the device; `null` while no device is modelled.
+    /// Groups that no single kernel can implement on the device; `null` without `--hw`.
     pub not_realizable: Option<u64>,
     /// What was checked.
     pub certificate: CertificateReport,
@@ -162,6 +165,7 @@ impl StrategyReport {
             flops: Flops::from(plan.total.work),
             intensity: plan.total.intensity(),
             latency_us: None,
+            times: None,
             energy_mj: None,
             patterns: patterns(analysis, plan, baseline),
             not_realizable: None,

@@ -7,10 +7,11 @@ use anstyle::{AnsiColor, Style};
 
 use crate::PlanReport;
 use crate::attention_text::attention_summary;
-use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant};
+use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant, us_text};
 use crate::group_rows::{GroupKind, GroupRow};
 use crate::layout::{Side, Table, printable, wrap};
 use crate::strategy::StrategyReport;
+use crate::times_text::{percent, time_rows, time_summary};
 use crate::verdict::verdict;
 
 /// How the page is set.
@@ -94,17 +95,33 @@ impl Page {
             table.row(std::iter::once(name.to_owned()).chain(cells));
         };
         row(&profile(report), &|s| s.name.clone());
-        row("nodes", &|s| s.nodes.to_string());
+        // With times the page keeps to a screen by leaving out what the JSON has anyway.
+        let timed = report.device.name.is_some();
+        if !timed {
+            row("nodes", &|s| s.nodes.to_string());
+        }
         row("groups", &|s| s.groups.to_string());
         row("kernels", &|s| s.kernels.to_string());
-        row("mean size, largest", &|s| format!("{}, {}", significant(s.mean_group_size), s.max_group_size));
+        if !timed {
+            row("mean size, largest", &|s| format!("{}, {}", significant(s.mean_group_size), s.max_group_size));
+        }
         row(merges_label(report), &|s| s.parallel_merges.to_string());
         row("attention chains", &|s| s.attention_chains.to_string());
         row("bytes", &|s| bytes_text(s.bytes.moved()));
-        row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+        if !timed {
+            row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+        }
         row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
-        row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+        if !timed {
+            row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+        }
+        for (label, cells) in time_rows(report) {
+            table.row(std::iter::once(label.to_owned()).chain(cells));
+        }
         self.table(&table, &[(0, 0)]);
+        if let Some(summary) = report.best().and_then(|best| time_summary(report, best)) {
+            self.paragraph(Style::new().dimmed(), &summary, 2);
+        }
         self.blank();
     }
 
@@ -152,19 +169,32 @@ impl Page {
         let Some(all) = &report.groups else { return };
         let rows: Vec<&GroupRow> =
             all.iter().filter(|row| row.strategy == best.name && row.kind != GroupKind::View).collect();
-        let mut table = Table::new([Side::Right, Side::Left, Side::Right, Side::Right, Side::Right, Side::Left]);
-        table.row(["group", &format!("kernels of {}", best.name), "2·MAC", "bytes", "FLOP/B", "module"]);
+        let timed = best.latency_us.is_some();
+        let figures = [Side::Right; 6];
+        let figures = if timed { &figures[..] } else { &figures[..3] };
+        let sides = [Side::Right, Side::Left].iter().chain(figures).chain(&[Side::Left]).copied();
+        let mut table = Table::new(sides);
+        let heading = ["group", &format!("kernels of {}", best.name), "2·MAC", "bytes", "FLOP/B"];
+        let more = if timed { &["time", "waits for", "roof"][..] } else { &[] };
+        table.row(heading.iter().chain(more).chain(&["module"]).copied());
         for row in &rows {
-            table.row([
+            let mut cells = vec![
                 row.id.to_string(),
                 printable(&group_label(row)),
                 count_text(row.flops.contraction),
                 bytes_text(row.bytes.moved()),
                 significant(row.intensity),
-                printable(place(&row.module)),
-            ]);
+            ];
+            if timed {
+                cells.push(row.time.map_or_else(String::new, |range| us_text(range.mid)));
+                cells.push(row.bottleneck.clone().unwrap_or_default());
+                cells.push(row.roofline.map_or_else(String::new, |roofline| percent(roofline.attained)));
+            }
+            cells.push(printable(place(&row.module)));
+            table.row(cells);
         }
-        self.table(&table, &[(5, 24), (1, 0)]);
+        let module = if timed { 8 } else { 5 };
+        self.table(&table, &[(module, if timed { 12 } else { 24 }), (1, 0)]);
         self.blank();
     }
 
@@ -172,14 +202,14 @@ impl Page {
         let warning = Style::new().fg_color(Some(AnsiColor::Yellow.into()));
         let uncounted = &report.model.uncounted_ops;
         if uncounted.is_empty() {
-            self.paragraph(Style::new().dimmed(), &format!("not counted: nothing. {ASSUMPTIONS}"), 2);
+            self.paragraph(Style::new().dimmed(), &format!("not counted: nothing. {}", assumptions(report)), 2);
         } else {
             let shown = self.shown(uncounted.len());
             let texts: Vec<String> = uncounted[..shown].iter().map(uncounted_text).collect();
             let rest = uncounted.len() - shown;
             let more = if rest == 0 { String::new() } else { format!(", and {rest} more (-n 0 shows all)") };
             self.paragraph(warning, &format!("not counted: FLOPs of {}{more}", texts.join(", ")), 2);
-            self.paragraph(Style::new().dimmed(), ASSUMPTIONS, 2);
+            self.paragraph(Style::new().dimmed(), assumptions(report), 2);
         }
         if let Some(miss) = report.attention.missed.first() {
             let rest = match report.attention.missed.len() - 1 {
@@ -197,7 +227,13 @@ impl Page {
     }
 }
 
-const ASSUMPTIONS: &str = "assumed: one forward pass; each group can be one kernel";
+fn assumptions(report: &PlanReport) -> &'static str {
+    if report.device.name.is_some() {
+        "assumed: one forward pass; kernels in a replayed launch graph"
+    } else {
+        "assumed: one forward pass; each group can be one kernel"
+    }
+}
 
 pub(crate) fn profile(report: &PlanReport) -> String {
     let profile = report.strategies.first().map_or("default", |strategy| &strategy.profile);
@@ -212,7 +248,9 @@ pub(crate) fn model_facts(report: &PlanReport) -> Vec<String> {
         format!("{} parameters", count_text(model.parameters)),
         format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
     ];
+    facts.extend(model.kv_cache.map(|cache| format!("KV cache {}", bytes_text(cache.after))));
     facts.extend(report.device.dtype.clone());
+    facts.extend(report.device.name.as_deref().map(|name| format!("on {}", printable(name))));
     facts.extend(model.training.then(|| "training".to_owned()));
     facts.extend(model.dims.iter().map(|dim| format!("{} = {}", printable(&dim.name), dim.size)));
     facts
@@ -227,8 +265,12 @@ fn next(report: &PlanReport) -> String {
     } else if profile == "reference" {
         hints.push("--profile default");
     }
-    if report.groups.is_none() {
-        hints.push("--groups lists every kernel");
+    let predicts = report.device.name.is_some() || profile == "reference";
+    match (report.groups.is_some(), predicts) {
+        (false, true) => hints.push("--groups lists every kernel"),
+        (false, false) => hints.push("--hw h100-sxm predicts times · --groups"),
+        (true, true) => {}
+        (true, false) => hints.push("--hw h100-sxm predicts times"),
     }
     hints.push("--format json|markdown|csv|dot");
     format!("next: {}", hints.join(" · "))

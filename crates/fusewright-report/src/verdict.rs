@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::PlanReport;
-use crate::figures::{bytes_text, change_text};
+use crate::figures::{bytes_text, change_text, us_text};
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
@@ -28,7 +28,23 @@ pub(crate) fn verdict(report: &PlanReport) -> String {
         bytes(moved),
         tied(change_text(moved, best.bytes.moved())),
         attention_clause(report, best),
-    )
+    ) + &time_clause(report, best)
+}
+
+/// How much faster the best plan is than the eager one on the device, where both are in the report.
+fn time_clause(report: &PlanReport, best: &StrategyReport) -> String {
+    let eager = report.strategies.iter().find(|strategy| strategy.name == "eager");
+    let (Some(device), Some(eager), Some(after)) =
+        (&report.device.name, eager.and_then(|eager| eager.latency_us), best.latency_us)
+    else {
+        return String::new();
+    };
+    if after.mid <= 0.0 {
+        return String::new();
+    }
+    let tied = |us: f64| us_text(us).replace(' ', "\u{a0}");
+    let (before, faster) = (eager.mid, eager.mid / after.mid);
+    format!(" On {}: {} instead of {}, {faster:.2}×.", printable(device), tied(after.mid), tied(before))
 }
 
 fn fusion_name(strategy: &str) -> &str {

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use fusewright_device::DeviceError;
 use fusewright_hf::HfError;
 use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
@@ -22,6 +23,21 @@ pub enum Error {
         /// Built-in models with a similar name.
         similar: Vec<&'static str>,
     },
+    /// No built-in device has this name.
+    #[error("no built-in device is called `{name}`")]
+    UnknownDevice {
+        /// What was asked for.
+        name: String,
+        /// Built-in devices with a similar name.
+        similar: Vec<&'static str>,
+    },
+    /// A device file is wrong.
+    #[error("{problem}")]
+    Device {
+        /// What is wrong, and where in which file.
+        #[source]
+        problem: DeviceError,
+    },
     /// The file is there but cannot be read.
     #[error("cannot read `{path}`: {problem}")]
     Unreadable {
@@ -32,10 +48,12 @@ pub enum Error {
         problem: io::Error,
     },
     /// The path leads to a folder.
-    #[error("`{path}` is a folder, expected a model file")]
+    #[error("`{path}` is a folder, expected {expected}")]
     Folder {
         /// The folder.
         path: String,
+        /// What should be there.
+        expected: &'static str,
     },
     /// The compressed data are damaged or cut off.
     #[error("`{path}` cannot be decompressed: {problem}; expected a whole gzip file")]
@@ -168,9 +186,10 @@ impl Error {
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::FixedPhase { .. } => 2,
+            Error::FixedPhase { .. } | Error::UnknownDevice { .. } => 2,
             error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
+            | Error::Device { .. }
             | Error::Unreadable { .. }
             | Error::Folder { .. }
             | Error::BadGzip { .. }
@@ -191,13 +210,17 @@ impl Error {
     /// What to do about it, where there is something.
     pub fn help(&self) -> Option<String> {
         match self {
-            Error::UnknownModel { similar, .. } => Some(match similar.as_slice() {
-                [] => "`fusewright models list` shows the built-in models".to_owned(),
-                [first, rest @ ..] => {
-                    let others = rest.iter().fold(String::new(), |text, name| text + " or `" + name + "`");
-                    format!("did you mean `{first}`{others}?")
-                }
-            }),
+            Error::UnknownModel { similar, .. } => {
+                Some(did_you_mean(similar).unwrap_or("`fusewright models list` shows the built-in models".to_owned()))
+            }
+            Error::UnknownDevice { similar, .. } => Some(did_you_mean(similar).unwrap_or(
+                "`fusewright hw list` shows the built-in devices; a file of your own is given as a path, e.g. ./my.toml"
+                    .to_owned(),
+            )),
+            Error::Device { .. } => Some(
+                "docs/devices.md says what a device file looks like; `fusewright hw check FILE` lists all problems"
+                    .to_owned(),
+            ),
             Error::UnsupportedFormat { .. } => Some(format!(
                 "export the model from PyTorch: {}",
                 export_command("package.module:build", "1x3x224x224")
@@ -243,6 +266,12 @@ impl Error {
             _ => false,
         }
     }
+}
+
+fn did_you_mean(similar: &[&str]) -> Option<String> {
+    let (first, rest) = similar.split_first()?;
+    let others = rest.iter().fold(String::new(), |text, name| text + " or `" + name + "`");
+    Some(format!("did you mean `{first}`{others}?"))
 }
 
 fn export_command(model: &str, input: &str) -> String {

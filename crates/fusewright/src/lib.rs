@@ -18,19 +18,24 @@
 //! Nothing here touches a network, reads a clock or needs Python. The built-in models are captures of their graphs,
 //! without weights.
 
+mod device;
 mod error;
 mod load;
 mod models;
 mod plan_set;
 mod session;
+mod similar;
 mod strategy;
 
+pub use device::{device, device_file};
 pub use error::Error;
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};
 pub use strategy::Strategy;
 
+pub use fusewright_device as hardware;
+pub use fusewright_device::Device;
 pub use fusewright_hf::Phase;
 pub use fusewright_ir as ir;
 pub use fusewright_ir::DType;

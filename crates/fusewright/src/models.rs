@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::similar::similar_names;
+
 /// A built-in model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BuiltIn {
@@ -152,18 +154,9 @@ pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
     BUILT_IN.iter().find(|model| model.name == name)
 }
 
-/// Names near to one that does not exist, nearest first.
+/// Built-in models whose names are near to one that does not exist.
 pub(crate) fn similar(name: &str) -> Vec<&'static str> {
-    let plain = |text: &str| text.to_lowercase().replace(['-', '_', '/', ' '], "");
-    let wanted = plain(name);
-    let near = |model: &BuiltIn| {
-        let distance = strsim::damerau_levenshtein(&wanted, &plain(model.name));
-        (distance <= 2).then_some((distance, model.name))
-    };
-    // The distance takes time in the product of the lengths; no name is this long.
-    let mut near: Vec<_> = if wanted.len() > 64 { Vec::new() } else { BUILT_IN.iter().filter_map(near).collect() };
-    near.sort_unstable();
-    near.into_iter().map(|(_, name)| name).take(3).collect()
+    similar_names(name, BUILT_IN.iter().map(|model| model.name))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! Several plans of one model, with what they are measured against.
 
-use fusewright_plan::{Analysis, Plan, Profile};
+use fusewright_device::Device;
+use fusewright_plan::{Analysis, Plan, Profile, Timing, time_plan};
 use fusewright_report::{Subject, WarningReport};
 
 use crate::{Error, Model, PlanReport, Strategy};
 
 /// What to plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlanOptions {
     /// Which plans to make; each is made once, in the order of [`Strategy::ALL`].
     pub strategies: Vec<Strategy>,
@@ -14,12 +15,14 @@ pub struct PlanOptions {
     pub profile: Profile,
     /// Report every group too.
     pub groups: bool,
+    /// The device that times are predicted for, and that decides what is worth merging.
+    pub device: Option<Device>,
 }
 
 impl Default for PlanOptions {
     /// The default strategies in the default profile, without groups.
     fn default() -> Self {
-        Self { strategies: Strategy::DEFAULT.to_vec(), profile: Profile::Default, groups: false }
+        Self { strategies: Strategy::DEFAULT.to_vec(), profile: Profile::Default, groups: false, device: None }
     }
 }
 
@@ -41,6 +44,9 @@ pub struct PlanSet<'a> {
     eager: Plan,
     /// What was asked for; `None` stands for the eager plan, which is there anyway.
     plans: Vec<(Strategy, Option<Plan>)>,
+    /// The time of each of these on the device.
+    timings: Vec<Timing>,
+    device: Option<Device>,
     groups: bool,
 }
 
@@ -48,7 +54,7 @@ impl<'a> PlanSet<'a> {
     pub(crate) fn of(model: &'a Model, options: &PlanOptions) -> Result<Self, Error> {
         let analysis = Analysis::of(model.decomposed());
         let make = |strategy: Strategy| {
-            let plan = strategy.partitioner().partition(&analysis, options.profile);
+            let plan = strategy.partitioner(options.device.as_ref()).partition(&analysis, options.profile);
             plan.map_err(|problem| Error::Certificate { strategy: strategy.name(), problem })
         };
         let eager = make(Strategy::Eager)?;
@@ -57,7 +63,11 @@ impl<'a> PlanSet<'a> {
             let plan = if strategy == Strategy::Eager { None } else { Some(make(strategy)?) };
             plans.push((strategy, plan));
         }
-        Ok(Self { model, analysis, eager, plans, groups: options.groups })
+        let timings = options.device.iter().flat_map(|device| {
+            plans.iter().map(|(_, plan)| time_plan(&analysis, plan.as_ref().unwrap_or(&eager), device))
+        });
+        let timings = timings.collect();
+        Ok(Self { model, eager, plans, timings, device: options.device.clone(), groups: options.groups, analysis })
     }
 
     /// The analysed graph.
@@ -75,9 +85,17 @@ impl<'a> PlanSet<'a> {
         self.plans().find(|(made, _)| *made == strategy).map(|(_, plan)| plan)
     }
 
-    /// The plan that moves the fewest bytes, then launches the fewest kernels.
+    /// The plans with their times on the device; nothing where there is no device.
+    pub fn timings(&self) -> impl Iterator<Item = (Strategy, &Plan, &Timing)> {
+        self.plans().zip(&self.timings).map(|((strategy, plan), timing)| (strategy, plan, timing))
+    }
+
+    /// The fastest plan on the device; without one, the plan that moves the fewest bytes, then launches the fewest
+    /// kernels.
     pub fn best(&self) -> Option<&Plan> {
-        self.plans().map(|(_, plan)| plan).min_by_key(|plan| (plan.total.moved(), plan.total.kernels))
+        let timed = self.timings().min_by(|(_, _, a), (_, _, b)| a.total.us.total_cmp(&b.total.us));
+        let counted = || self.plans().map(|(_, plan)| plan).min_by_key(|plan| (plan.total.moved(), plan.total.kernels));
+        timed.map(|(_, plan, _)| plan).or_else(counted)
     }
 
     /// What people and programs read.
@@ -88,7 +106,12 @@ impl<'a> PlanSet<'a> {
         let mut report = PlanReport::new(&subject, &self.eager, &plans);
         report.notes = self.model.notes().to_vec();
         report.warnings = self.model.warnings().map(warning).collect();
-        if self.groups { report.with_groups(&subject, &plans) } else { report }
+        if self.groups {
+            report = report.with_groups(&subject, &plans);
+        }
+        let Some(device) = &self.device else { return report };
+        let timed: Vec<(&Plan, &Timing)> = self.timings().map(|(_, plan, timing)| (plan, timing)).collect();
+        report.with_times(&subject, device, &timed)
     }
 
     /// The best plan as a Graphviz graph.

@@ -1,5 +1,6 @@
 //! The partitioners by their public names.
 
+use fusewright_device::Device;
 use fusewright_plan::{
     AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
 };
@@ -39,12 +40,15 @@ impl Strategy {
         Self::ALL.into_iter().find(|strategy| strategy.name() == name)
     }
 
-    pub(crate) fn partitioner(self) -> Box<dyn Partitioner> {
+    /// What makes its plans; `device` decides which parallel projections are worth merging.
+    pub(crate) fn partitioner(self, device: Option<&Device>) -> Box<dyn Partitioner + '_> {
         match self {
             Strategy::Eager => Box::new(EagerPartitioner),
             Strategy::Compiled => Box::new(CompiledPartitioner),
             Strategy::Standard => Box::new(FusionBasedPartitioner::default()),
-            Strategy::Attention => Box::new(AttentionFusionPartitioner::default()),
+            Strategy::Attention => {
+                Box::new(AttentionFusionPartitioner { device, ..AttentionFusionPartitioner::default() })
+            }
         }
     }
 }
@@ -56,7 +60,7 @@ mod tests {
     #[test]
     fn names_are_those_of_the_partitioners() {
         for strategy in Strategy::ALL {
-            assert_eq!(strategy.partitioner().name(), strategy.name());
+            assert_eq!(strategy.partitioner(None).name(), strategy.name());
             assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
         }
         assert_eq!(Strategy::from_name("optimal"), None);

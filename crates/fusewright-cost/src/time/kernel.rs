@@ -91,21 +91,21 @@ impl Attention {
     }
 }
 
-/// What a pass over memory does to what it reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a pass over memory does to what it reads, ordered by how much of a fused loop's shape it decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamKind {
-    /// Element by element.
-    Pointwise,
-    /// Softmax over rows.
-    Softmax,
-    /// Norms that subtract a mean, over rows.
-    LayerNorm,
-    /// Norms that do not, over rows.
-    RmsNorm,
-    /// Rows folded to a value, pooling.
-    Reduction,
     /// Memory moved: layout changes, concatenation, gathers.
     Copy,
+    /// Element by element.
+    Pointwise,
+    /// Rows folded to a value, pooling.
+    Reduction,
+    /// Norms that subtract no mean, over rows.
+    RmsNorm,
+    /// Norms that do, over rows.
+    LayerNorm,
+    /// Softmax over rows.
+    Softmax,
 }
 
 /// A pass over memory.

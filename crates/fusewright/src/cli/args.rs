@@ -45,6 +45,7 @@ const PLAN_EXAMPLES: &str = "\
 Examples:
   fusewright plan vit_b_16
   fusewright plan model.pt2 --dtype bf16 --dim batch=8
+  fusewright plan bert-base --seq 512 --dtype f16 --hw a100-sxm-80
   fusewright plan llama-3-8b --phase decode --context 4096
   fusewright plan vit_b_16 --profile reference --format json
   fusewright plan vit_b_16 --groups --format csv -o kernels.csv
@@ -57,6 +58,10 @@ pub(crate) struct PlanArguments {
     /// attention].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
+
+    /// Device to predict times for, by id, or a TOML file that describes one.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) hw: Option<OsString>,
 
     /// How to look at the graph.
     ///

@@ -15,7 +15,8 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     let model = arguments.model.session()?.load(&arguments.model.name)?;
     let strategies =
         if arguments.strategy.is_empty() { Strategy::DEFAULT.to_vec() } else { arguments.strategy.clone() };
-    let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups };
+    let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
+    let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups, device };
     let plans = model.plan(&options)?;
     if !arguments.model.quiet {
         model.notes().iter().for_each(|text| note(text));

@@ -93,7 +93,7 @@ fn open(path: &Path, source: &str) -> Result<File, Error> {
         _ => unreadable(source, problem),
     })?;
     let about = file.metadata().map_err(|problem| unreadable(source, problem))?;
-    if about.is_dir() { Err(Error::Folder { path: source.to_owned() }) } else { Ok(file) }
+    if about.is_dir() { Err(Error::Folder { path: source.to_owned(), expected: "a model file" }) } else { Ok(file) }
 }
 
 /// The content of a regular file without reading it; of anything else, such as a pipe, what comes out of it.

@@ -1,0 +1,51 @@
+//! Whether one wide product is faster than several narrow ones: it is not where the waves of the wide grid fall badly.
+
+use fusewright_cost::time::{Gemm, Kernel, predict};
+use fusewright_device::Device;
+use fusewright_ir::DType;
+
+use crate::realize::product_of;
+use crate::{Analysis, ParallelMerge};
+
+/// A merged product may be this much slower by the model and is taken all the same: less is within its noise.
+const TOLERANCE: f64 = 1.02;
+
+/// A merge that would be slower on the device that the plan is for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RefusedMerge {
+    /// What would have been merged.
+    pub merge: ParallelMerge,
+    /// Time of the products one by one, µs.
+    pub apart_us: f64,
+    /// Time of the one wide product, µs.
+    pub merged_us: f64,
+}
+
+/// The refusal of a merge that is slower than its parts; `None` where it is not, or where a part has no price.
+pub(crate) fn slower_merged(analysis: &Analysis, merge: &ParallelMerge, device: &Device) -> Option<RefusedMerge> {
+    let parts: Option<Vec<Gemm>> =
+        merge.members.iter().map(|&id| product_of(analysis.graph, &analysis.storage, id)).collect();
+    let parts = parts?;
+    let merged = side_by_side(&parts, shared_bytes(analysis, merge))?;
+    let time = |gemm: &Gemm| predict(device, &Kernel::Gemm(gemm.clone())).us;
+    let apart_us = parts.iter().map(time).sum();
+    let merged_us = time(&merged);
+    (merged_us > TOLERANCE * apart_us).then(|| RefusedMerge { merge: merge.clone(), apart_us, merged_us })
+}
+
+/// Bytes of the input that the parts share.
+fn shared_bytes(analysis: &Analysis, merge: &ParallelMerge) -> u64 {
+    let dtype = analysis.graph.tensor(merge.input).map_or(DType::F32, |tensor| tensor.dtype);
+    dtype.bytes(analysis.storage.distinct_elements(merge.input))
+}
+
+/// The product as wide as all parts, which reads their `shared` input once.
+fn side_by_side(parts: &[Gemm], shared: u64) -> Option<Gemm> {
+    let (first, rest) = parts.split_first()?;
+    let mut wide = first.clone();
+    for part in rest {
+        wide.n = wide.n.saturating_add(part.n);
+        wide.bytes = wide.bytes.saturating_add(part.bytes.saturating_sub(shared));
+    }
+    Some(wide)
+}

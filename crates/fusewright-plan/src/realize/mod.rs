@@ -1,0 +1,16 @@
+//! From a plan to what a device runs: the kernels that each group takes, and how long they last.
+//!
+//! A plan says which nodes *may* be one kernel. Here its groups are cut into kernels that the device has, each with the
+//! bytes that it moves by itself, and priced. A group that takes more than one says why.
+
+mod kernels;
+mod limits;
+mod product;
+mod reason;
+mod segments;
+mod timing;
+
+pub use limits::Limits;
+pub(crate) use product::product_of;
+pub use reason::Reason;
+pub use timing::{GroupTime, TimedKernel, Timing, time_plan};
