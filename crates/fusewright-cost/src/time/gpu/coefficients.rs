@@ -65,6 +65,10 @@ pub struct StreamCoefficients {
     pub pointwise: f64,
     /// Softmax.
     pub softmax: ByRow,
+    /// What is left of that for rows of more than 1024 elements whose length is no power of two.
+    pub softmax_uneven: f64,
+    /// Softmax of 16-bit elements, whatever the length of its rows.
+    pub softmax_half: f64,
     /// Norms.
     pub norm: ByRow,
     /// Time beyond the launch floor, µs.

@@ -29,7 +29,11 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
 fn share(set: &StreamCoefficients, stream: &Stream) -> f64 {
     match stream.kind {
         StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction => set.pointwise,
-        StreamKind::Softmax => by_row(&set.softmax, stream.cols),
+        StreamKind::Softmax if stream.dtype.bytes(1) < 4 => set.softmax_half,
+        StreamKind::Softmax => {
+            let uneven = stream.cols > ROW_CLASSES[0] && !stream.cols.is_power_of_two();
+            by_row(&set.softmax, stream.cols) * if uneven { set.softmax_uneven } else { 1.0 }
+        }
         StreamKind::LayerNorm | StreamKind::RmsNorm => by_row(&set.norm, stream.cols),
     }
 }
