@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     /// The built-in models.
     Models(ModelsArguments),
+    /// Devices: the built-in ones, every number of one, checks of files.
+    Hw(HwArguments),
     /// The JSON Schema of `plan --format json`.
     Schema(OutputArguments),
 }
@@ -125,6 +127,44 @@ pub(crate) enum ModelsCommand {
 
         #[command(flatten)]
         output: OutputArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct HwArguments {
+    #[command(subcommand)]
+    pub(crate) command: HwCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HwCommand {
+    /// Lists the built-in devices.
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Every number of a device, with its unit and source.
+    Show {
+        /// A built-in device's name, or a TOML file.
+        #[arg(value_name = "NAME|FILE")]
+        device: OsString,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Checks device files and lists everything that is wrong with them.
+    Check {
+        /// TOML files that describe devices.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
     },
 }
 
