@@ -35,8 +35,10 @@ pub(crate) fn errors_left_out(
 }
 
 fn predictions(rows: &[&Row], devices: &Devices, coefficients: &Coefficients) -> Vec<f64> {
-    let predict =
-        |row: &&Row| devices.get(row.device).map_or(f64::NAN, |it| predict_with(it, &row.kernel, coefficients).us);
+    let predict = |row: &&Row| {
+        let device = devices.get(row.device)?;
+        Some(row.kernels.iter().map(|kernel| predict_with(device, kernel, coefficients).us).sum())
+    };
     rows.iter().map(|row| predict(row).unwrap_or(f64::NAN)).collect()
 }
 

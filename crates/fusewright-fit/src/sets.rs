@@ -107,7 +107,7 @@ pub(crate) const SETS: &[Set] = &[
         // Softmax.
         classes: &[Class::Softmax],
         families: &["ampere", "volta"],
-        bounds: &[(0.3, 1.0); 6],
+        bounds: &[(0.3, 0.95); 6],
         fields: |it| it.stream.softmax.iter_mut().chain([&mut it.stream.softmax_uneven]).collect(),
     },
     Set {
@@ -121,7 +121,7 @@ pub(crate) const SETS: &[Set] = &[
         // Norms.
         classes: &[Class::LayerNorm],
         families: &["ampere", "volta"],
-        bounds: &[(0.3, 1.0); 5],
+        bounds: &[(2.0, 200.0); 5],
         fields: |it| it.stream.norm.iter_mut().collect(),
     },
 ];

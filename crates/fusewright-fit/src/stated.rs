@@ -26,7 +26,7 @@ pub(crate) const START: Coefficients = Coefficients {
         softmax: [0.85, 0.79, 0.78, 0.77, 0.54],
         softmax_uneven: 0.85,
         softmax_half: 0.6,
-        norm: [0.77, 0.8, 0.72, 0.58, 0.56],
+        norm: [80.0, 90.0, 22.0, 18.0, 18.0],
         start_us: 0.5,
     },
     errors: Errors {

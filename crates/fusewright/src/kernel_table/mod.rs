@@ -5,8 +5,14 @@
 
 mod row;
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
 use fusewright_cost::time::predict;
 use fusewright_device::Device;
+
+use crate::Error;
 
 use row::Row;
 
@@ -56,6 +62,20 @@ pub enum KernelTableError {
         /// What should be.
         expected: String,
     },
+}
+
+/// Adds `predicted_us` and `limiter` to every row of a file, or of standard input where the path is `-`.
+pub fn predict_file(device: &Device, path: impl AsRef<Path>) -> Result<String, Error> {
+    let path = path.as_ref();
+    let shown = path.display().to_string();
+    let mut table = Vec::new();
+    let read = if path == Path::new("-") {
+        io::stdin().read_to_end(&mut table)
+    } else {
+        File::open(path).and_then(|mut file| file.read_to_end(&mut table))
+    };
+    read.map_err(|problem| Error::Unreadable { path: shown.clone(), problem })?;
+    predict_table(device, &table).map_err(|problem| Error::KernelTable { path: shown, problem })
 }
 
 /// Adds `predicted_us` and `limiter` to every row.

@@ -59,7 +59,8 @@ pub(super) const SHARED: Coefficients = Coefficients {
         pointwise: 0.893,
         softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
         softmax_uneven: 0.901,
-        norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+        softmax_half: 0.6,
+        norm: [80.0, 90.0, 22.0, 18.0, 18.0],
         start_us: 0.5,
     },
     errors: Errors {
@@ -131,7 +132,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.893,
                 softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
                 softmax_uneven: 0.901,
-                norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -201,7 +203,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.878,
                 softmax: [0.942, 0.792, 0.8, 0.885, 0.617],
                 softmax_uneven: 0.873,
-                norm: [0.795, 0.802, 0.726, 0.582, 0.583],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -271,7 +274,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.913,
                 softmax: [0.909, 0.706, 0.669, 0.529, 0.437],
                 softmax_uneven: 0.994,
-                norm: [0.682, 0.61, 0.601, 0.599, 0.602],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -341,7 +345,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.893,
                 softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
                 softmax_uneven: 0.901,
-                norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -411,7 +416,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.893,
                 softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
                 softmax_uneven: 0.901,
-                norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -481,7 +487,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.893,
                 softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
                 softmax_uneven: 0.901,
-                norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {
@@ -551,7 +558,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 pointwise: 0.893,
                 softmax: [0.93, 0.789, 0.774, 0.839, 0.484],
                 softmax_uneven: 0.901,
-                norm: [0.807, 0.795, 0.66, 0.59, 0.586],
+                softmax_half: 0.6,
+                norm: [80.0, 90.0, 22.0, 18.0, 18.0],
                 start_us: 0.5,
             },
             errors: Errors {

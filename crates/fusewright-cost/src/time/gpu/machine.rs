@@ -19,6 +19,8 @@ pub(super) struct Machine {
     pub(super) vector_peak: f64,
     /// Shortest kernel of a replayed launch graph, s.
     pub(super) floor: f64,
+    /// Clock, Hz.
+    pub(super) clock: f64,
     /// What may be spent on work: board power less idle power, W.
     pub(super) work_power: f64,
 }
@@ -34,6 +36,7 @@ impl Machine {
             bandwidth: rate(device.memory.bandwidth_gb_s.value * 1e9),
             vector_peak: rate(peak),
             floor: device.launch.floor_us.value.max(0.0) * 1e-6,
+            clock: rate(device.units.clock_ghz.value * 1e9),
             work_power: if power > 0.0 { power } else { f64::INFINITY },
         }
     }
