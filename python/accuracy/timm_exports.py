@@ -1,11 +1,11 @@
-"""Exports the models of a table of timm measurements as `.pt2` files without weights.
+"""Exports the models of a table of timm measurements, without weights.
 
     python -m accuracy.timm_exports pairs.csv exports/ --per-family 6
 
 Of each family (the module of timm that defines the model) it takes models of evenly spread sizes, always the same ones.
-A model is built on the meta device where it can be, else with random weights. The batch is a dim named `batch` that
-fusewright binds; a model that fixes it is exported with a batch of `FIXED_BATCH`. `index.csv` in the folder says what
-became of every model; what is listed there is not exported again.
+A model is built on the meta device where it can be, else with random weights, and written as FX JSON, which is quick;
+one that cannot be traced so becomes a `.pt2` file. The batch is fixed: the one of the measurement, at most
+`LARGEST_BATCH`. `index.csv` in the folder says what became of every model; what is listed there is not exported again.
 """
 
 from __future__ import annotations
@@ -28,10 +28,13 @@ import timm
 import torch
 from timm.models import is_model, model_entrypoint
 from torch import nn
-from torch.export import Dim, ExportedProgram
+from torch.export import ExportedProgram
 
-FIXED_BATCH = 2
-"""Batch of an export that cannot leave it open."""
+from fusewright.fx import export_model, write_json
+from fusewright.fx_shapes import InputShape
+
+LARGEST_BATCH = 256
+"""Above it, a time per image no longer depends on the batch."""
 
 KEPT = ("archive_format", "archive_version", "byteorder", "version")
 """Entries of an archive that are no documents and still needed."""
@@ -45,22 +48,23 @@ PLAIN = re.compile(r"(vit|deit)_(tiny|small|base|large|huge)_patch\d+_\d+")
 
 @dataclass(frozen=True)
 class Measured:
-    """A model at a size of its images, with its multiply-accumulates in 1e9."""
+    """A model at a size of its images, with its multiply-accumulates in 1e9 and the batch of its export."""
 
     model: str
     img: int
     gmacs: float
+    batch: int
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A row of `index.csv`; `batch` is empty where the dim is open, `problem` where there is none."""
+    """A row of `index.csv`; `problem` is empty where there is none."""
 
     model: str
     img: int
     family: str
     file: str
-    batch: str
+    batch: int
     problem: str
 
 
@@ -70,13 +74,13 @@ class TookTooLong(Exception):
 
 def measured(path: Path) -> list[Measured]:
     """The different models of a table, by name and size."""
+    rows: dict[tuple[str, int], Measured] = {}
     with path.open(newline="") as file:
-        rows = {
-            (row["model"], int(row["img"])): Measured(
-                row["model"], int(row["img"]), float(row["gmacs"])
-            )
-            for row in csv.DictReader(file)
-        }
+        for row in csv.DictReader(file):
+            key = (row["model"], int(row["img"]))
+            batch = min(int(row["batch"]), LARGEST_BATCH)
+            if key not in rows or batch < rows[key].batch:
+                rows[key] = Measured(*key, float(row["gmacs"]), batch)
     return [rows[key] for key in sorted(rows)]
 
 
@@ -126,19 +130,23 @@ def build(row: Measured) -> nn.Module:
     raise problem or RuntimeError("not reached")
 
 
-def export(model: nn.Module, img: int) -> tuple[ExportedProgram, str]:
-    """The exported program, and its batch where that had to be fixed."""
-    device = next(model.parameters()).device
-    images = torch.empty(FIXED_BATCH, 3, img, img, device=device)
+def export(model: nn.Module, row: Measured, path: Path) -> Path:
+    """Writes the model beside `path`, with the ending of the form that it could be written in."""
+    size = (row.batch, 3, row.img, row.img)
     with torch.no_grad():
         try:
-            shapes = ({0: Dim("batch", min=1, max=4096)},)
-            return torch.export.export(model, (images,), dynamic_shapes=shapes, strict=False), ""
+            document = export_model(model, [InputShape(size, torch.float32)], row.model)
         except TookTooLong:
             raise
-        except Exception:  # noqa: BLE001 - exporters raise anything
+        except Exception:  # noqa: BLE001 - what cannot be traced raises anything
+            images = torch.empty(size, device=next(model.parameters()).device)
             program = torch.export.export(model, (images,), strict=False)
-            return program, str(FIXED_BATCH)
+            path = path.with_name(path.name + ".pt2")
+            path.write_bytes(without_weights(program))
+        else:
+            path = path.with_name(path.name + ".fx.json.gz")
+            write_json(document, path, overwrite=True)
+    return path
 
 
 def without_weights(program: ExportedProgram) -> bytes:
@@ -175,23 +183,21 @@ def time_limit(seconds: int) -> Iterator[None]:
 
 def export_row(row: Measured, folder: Path) -> Exported:
     """Exports one model and says what became of it."""
-    name = f"{row.model}.{row.img}.pt2"
-    problem, batch = "", ""
+    problem, name = "", ""
     try:
         with time_limit(TIME_LIMIT_S), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program, batch = export(build(row), row.img)
-            (folder / name).write_bytes(without_weights(program))
+            name = export(build(row), row, folder / f"{row.model}.{row.img}").name
     except Exception as error:  # noqa: BLE001 - the reason goes into the index
         first = str(error).strip().splitlines() or [""]
         problem = f"{type(error).__name__}: {first[0][:160]}"
-    return Exported(row.model, row.img, family_of(row.model), name, batch, problem)
+    return Exported(row.model, row.img, family_of(row.model), name, row.batch, problem)
 
 
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=Path, help="table with the columns model, img and gmacs")
+    parser.add_argument("pairs", type=Path, help="table with the columns model, img, batch and gmacs")
     parser.add_argument("folder", type=Path, help="where the exports go")
     parser.add_argument("--per-family", type=int, default=6)
     parser.add_argument("--largest", type=float, default=60.0, help="GMAC of the largest model")

@@ -32,10 +32,12 @@
 mod attention_text;
 mod baseline;
 mod csv;
+mod device_kernels;
 mod dot;
 mod figures;
 mod graph_json;
 mod group_rows;
+mod hardware;
 mod json;
 mod layout;
 mod markdown;
@@ -50,18 +52,22 @@ mod times_text;
 mod verdict;
 
 pub use csv::csv;
+pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;
 pub use figures::{bytes_text, count_text, flop_text};
 pub use graph_json::graph_json;
 pub use group_rows::{GroupKind, GroupRow};
+pub use hardware::{
+    DeviceDetails, DeviceFigure, DevicePeaks, DeviceRow, device_json, device_list_json, device_page, device_table,
+};
 pub use layout::printable;
 pub use markdown::markdown;
 pub use model::{
-    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject,
-    UncountedOp,
+    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
+    Range, Subject, UncountedOp,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;
 pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
-pub use times::{NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};
+pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

@@ -6,7 +6,7 @@ use fusewright_device::DeviceError;
 use fusewright_hf::HfError;
 use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
-use fusewright_pattern::DecomposeError;
+use fusewright_pattern::{AutocastError, DecomposeError};
 use fusewright_plan::CertificateError;
 use fusewright_torch::fx::FxError;
 use fusewright_torch::pt2::Pt2Error;
@@ -152,6 +152,15 @@ pub enum Error {
         #[source]
         problem: DecomposeError,
     },
+    /// A node that does not accept the element types that autocast gives it.
+    #[error("`{path}`: {problem}")]
+    Autocast {
+        /// The file or built-in model.
+        path: String,
+        /// Which node, and why.
+        #[source]
+        problem: AutocastError,
+    },
     /// A bug: a stage made a graph that breaks an invariant.
     #[error("the graph is broken after the stage `{stage}`: {problem}")]
     BrokenStage {
@@ -192,7 +201,8 @@ impl Error {
             | Error::Config { .. }
             | Error::OutsideFolder { .. }
             | Error::InvalidGraph { .. }
-            | Error::Decompose { .. } => 3,
+            | Error::Decompose { .. }
+            | Error::Autocast { .. } => 3,
             Error::BrokenStage { .. } | Error::Certificate { .. } => 70,
         }
     }

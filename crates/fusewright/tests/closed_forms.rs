@@ -132,10 +132,8 @@ fn encoders_count_as_their_closed_form() {
 
 #[test]
 fn gpt2_counts_as_its_closed_form() {
-    let cases = [
-        ("gpt2", [768, 12], 145_824_153_600, 124_439_808),
-        ("gpt2-xl", [1600, 48], 1_753_351_782_400, 1_557_611_200),
-    ];
+    let cases =
+        [("gpt2", [768, 12], 145_824_153_600, 124_439_808), ("gpt2-xl", [1600, 48], 1_753_351_782_400, 1_557_611_200)];
     for (name, [d, l], macs_expected, parameters_expected) in cases {
         let (s, v): (u64, u64) = (1024, 50_257);
         assert_eq!(l * (12 * d * d * s + 2 * s * s * d) + s * d * v, macs_expected, "{name}");

@@ -1,10 +1,10 @@
 //! In which element type an op runs under autocast.
 //!
-//! After the op lists of PyTorch's documentation of `torch.amp` for CUDA ("Autocast Op Reference"). What is on no list
-//! runs in the type of its operands. Division by a tensor counts as its reciprocal when a number is divided.
+//! After the op lists that PyTorch registers for CUDA (`AT_FORALL_LOWER_PRECISION_FP`, `AT_FORALL_FP32` and the others
+//! in ATen/autocast_mode.h). What is on no list runs in the type of its operands. Division by a tensor counts as its reciprocal when a number is divided.
 
 use fusewright_ir::Op;
-use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, ReduceKind, Reduction, Unary};
+use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, Pooling, ReduceKind, Reduction, Unary};
 
 /// What autocast does to the floating-point operands of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,12 @@ pub(super) fn policy(op: &Op) -> Policy {
         Op::Contraction(Contraction::QuantizedMatMul { .. } | Contraction::PackedLinear { .. }) => Policy::Follow,
         Op::Contraction(_) | Op::Convolution(_) | Op::Attention(_) => Policy::Lower,
         Op::Normalization(
-            Normalization::LayerNorm { .. } | Normalization::GroupNorm { .. } | Normalization::Softmax { .. },
+            Normalization::LayerNorm { .. }
+            | Normalization::RmsNorm { .. }
+            | Normalization::GroupNorm { .. }
+            | Normalization::Softmax { .. },
         ) => Policy::Full,
+        Op::Pooling(pooling) if matches!(**pooling, Pooling::Resize { .. }) => Policy::Full,
         Op::Pointwise(pointwise) if runs_in_full(pointwise) => Policy::Full,
         Op::Reduction(
             Reduction::CumulativeSum { .. }

@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     /// The built-in models.
     Models(ModelsArguments),
+    /// Devices: the built-in ones, every number of one, checks of files.
+    Hw(HwArguments),
     /// The JSON Schema of `plan --format json`.
     Schema(OutputArguments),
 }
@@ -54,7 +56,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// Strategy to plan with; may be repeated [default: all].
+    /// Strategy to plan with; may be repeated [default: eager, standard,
+    /// attention].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
 
@@ -129,6 +132,44 @@ pub(crate) enum ModelsCommand {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct HwArguments {
+    #[command(subcommand)]
+    pub(crate) command: HwCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HwCommand {
+    /// Lists the built-in devices.
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Every number of a device, with its unit and source.
+    Show {
+        /// A built-in device's name, or a TOML file.
+        #[arg(value_name = "NAME|FILE")]
+        device: OsString,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Checks device files and lists everything that is wrong with them.
+    Check {
+        /// TOML files that describe devices.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ModelArguments {
     /// A .pt2, ONNX, config.json or FX JSON file, a built-in model's name, or -.
     ///
@@ -140,6 +181,10 @@ pub(crate) struct ModelArguments {
     /// Element type for all floating-point tensors, weights included [default: that of the model].
     #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
     pub(crate) dtype: Option<DType>,
+
+    /// Run it in mixed precision, as PyTorch's autocast does: contractions in this type, norms and softmax in f32.
+    #[arg(long, value_name = "TYPE", value_parser = autocast_parser())]
+    pub(crate) autocast: Option<DType>,
 
     /// Size of a named dim of the model; may be repeated.
     #[arg(long, value_name = "NAME=N", value_parser = parse_dim)]
@@ -198,10 +243,13 @@ impl ModelArguments {
         if let Some(phase) = self.phase {
             session = session.with_phase(phase.into());
         }
-        Ok(match self.dtype {
-            Some(dtype) => session.with_dtype(dtype),
-            None => session,
-        })
+        if let Some(dtype) = self.dtype {
+            session = session.with_dtype(dtype);
+        }
+        if let Some(lower) = self.autocast {
+            session = session.with_autocast(lower);
+        }
+        Ok(session)
     }
 }
 
@@ -291,6 +339,11 @@ fn profile_parser() -> impl clap::builder::TypedValueParser<Value = Profile> {
 fn dtype_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
     let names = DType::all().filter(|dtype| dtype.is_float()).map(DType::name);
     PossibleValuesParser::new(names).map(|name| DType::from_name(&name).expect("the names offered are those of dtypes"))
+}
+
+fn autocast_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
+    let names = [DType::F16, DType::Bf16].map(DType::name);
+    PossibleValuesParser::new(names).map(|name| if name == DType::F16.name() { DType::F16 } else { DType::Bf16 })
 }
 
 fn parse_dim(text: &str) -> Result<(String, u64), String> {

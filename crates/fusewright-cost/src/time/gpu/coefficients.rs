@@ -21,6 +21,8 @@ pub struct GemmCoefficients {
     pub overlap: f64,
     /// Share of a full wave's time that a wave with a single tile takes.
     pub tail: f64,
+    /// Filling and draining of a block, in steps of 64 terms.
+    pub fill_steps: f64,
     /// Energy of a floating-point operation, pJ: what board power allows bounds the rate.
     pub pj_per_flop: f64,
 }
@@ -43,10 +45,14 @@ pub struct AttentionCoefficients {
     pub bandwidth: f64,
     /// Time beyond the launch floor, µs.
     pub start_us: f64,
-    /// Time for each 64 keys, ns.
-    pub step_ns: f64,
+    /// Filling and draining of a block, µs.
+    pub block_us: f64,
+    /// More of it where the head width is no multiple of 64, µs.
+    pub ragged_us: f64,
     /// Exponent of the overlap of arithmetic and memory.
     pub overlap: f64,
+    /// Share of a full wave's time that a wave with a single block takes.
+    pub tail: f64,
 }
 
 /// Shares of the memory rate by length of the row that a kernel folds: up to 1024, 2048, 4096, 8192 elements, more.
