@@ -25,6 +25,8 @@ REASONS = {
     "from is gone",
     "f": "the exporter folded batch normalisations into convolutions: their scale and shift are "
     "gone, a bias has come",
+    "g": "the exporter looked up tables of a few thousand elements at places that never change: the "
+    "rows that are read stand in the file, not the table",
     "l": "the form keeps whole the attention layers that hold Q, K and V in one matrix; "
     "fusewright opens them and merges the three products again",
     "p": "the exporter left out parameters that no call touches",
@@ -44,13 +46,23 @@ class Difference:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class Program:
+    """What the exported program says of the parameters."""
+
+    unused: int = 0
+    """Elements of those that no call touches."""
+    lookups: tuple[int, ...] = ()
+    """For each table that is read at constant places: the rows read, less the table."""
+
+
 def differences(
-    form: str, reference: Reference, unused: int, figures: Figures
+    form: str, reference: Reference, program: Program, figures: Figures
 ) -> tuple[Difference, ...]:
-    """All of them; ``unused`` is the number of parameters that no call touches."""
+    """All of them."""
     return tuple(
         Difference(
-            quantity, expected, found, _reason(form, reference, unused, quantity, found - expected)
+            quantity, expected, found, _reason(form, reference, program, quantity, found - expected)
         )
         for quantity in QUANTITIES
         if (found := getattr(figures, quantity)) != (expected := getattr(reference, quantity))
@@ -58,11 +70,11 @@ def differences(
 
 
 def _reason(
-    form: str, reference: Reference, unused: int, quantity: str, difference: int
+    form: str, reference: Reference, program: Program, quantity: str, difference: int
 ) -> str | None:
     onnx = form.startswith("onnx")
     if quantity == "parameters":
-        return _gone(reference, unused, difference) if onnx else None
+        return _gone(reference, program, difference) if onnx else None
     known = {
         ("contraction", -reference.tables): "t" if onnx else None,
         ("contraction", reference.angles - reference.tables): "r" if form == "config" else None,
@@ -71,17 +83,18 @@ def _reason(
     return known.get((quantity, difference))
 
 
-def _gone(reference: Reference, unused: int, difference: int) -> str | None:
+def _gone(reference: Reference, program: Program, difference: int) -> str | None:
     """The letters of what exporters do to parameters that together make up the difference."""
-    amounts = {
-        "b": reference.added,
-        "c": -reference.ahead,
-        "f": -reference.folded,
-        "p": -unused,
-    }
-    letters = [letter for letter, amount in amounts.items() if amount]
-    for count in range(1, len(letters) + 1):
-        for chosen in combinations(letters, count):
-            if sum(amounts[letter] for letter in chosen) == difference:
-                return "".join(chosen)
+    amounts = [
+        ("b", reference.added),
+        ("c", -reference.ahead),
+        ("f", -reference.folded),
+        ("p", -program.unused),
+        *(("g", amount) for amount in program.lookups),
+    ]
+    amounts = [each for each in amounts if each[1]]
+    for count in range(1, len(amounts) + 1):
+        for chosen in combinations(amounts, count):
+            if sum(amount for _, amount in chosen) == difference:
+                return "".join(sorted({letter for letter, _ in chosen}))
     return None

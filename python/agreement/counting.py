@@ -96,7 +96,13 @@ class Folding:
         return sum(gone for tensor, gone in self._parts if reads[id(tensor)] == 0)
 
 
-AHEAD = ("relative_position", "rel_pos", "relative_bias", "logit_scale")
+AHEAD = (
+    "relative_position",
+    "rel_pos",
+    "relative_bias",
+    "relative_attention_bias",
+    "logit_scale",
+)
 """Parts of the names of parameters that calls read only to compute a constant."""
 
 

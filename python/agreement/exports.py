@@ -107,6 +107,26 @@ class Exporter:
                 used.add(id(tensor))
         return sum(size for tensor, size in sizes.items() if tensor not in used)
 
+    def lookups(self) -> list[int]:
+        """For each table that a call reads at constant places only: the rows it reads, less the
+        table, in elements."""
+        graph = self.program.graph
+        inputs = set(self.program.graph_signature.user_inputs)
+        varying: set[torch.fx.Node] = set()
+        read: dict[torch.fx.Node, int] = {}
+        for node in graph.nodes:
+            if node.name in inputs or not varying.isdisjoint(node.all_input_nodes):
+                varying.add(node)
+            elif node.target is torch.ops.aten.embedding.default:
+                table = node.args[0]
+                read[table] = read.get(table, 0) + node.meta["val"].numel()
+        lookup = torch.ops.aten.embedding.default
+        return [
+            rows - table.meta["val"].numel()
+            for table, rows in read.items()
+            if all(user.target is lookup and user not in varying for user in table.users)
+        ]
+
     def pt2(self, path: Path) -> None:
         torch.export.save(self.program, path)
 

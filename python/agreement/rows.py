@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agreement.binary import Figures, Refused, plan
-from agreement.comparison import Difference, differences
+from agreement.comparison import Difference, Program, differences
 from agreement.counting import Reference, count
 from agreement.exports import FORMS, Exporter, export
 from agreement.model import Model, NotOffered
@@ -96,10 +96,11 @@ def _read(
     change: str | None,
     folder: Path,
 ) -> Cell:
-    found = differences(form, reference, 0, figures)
+    found = differences(form, reference, Program(), figures)
     if any(each.quantity == "parameters" for each in found):
         unused = _remembered(folder / "unused.json", exporter.unused_parameters)
-        found = differences(form, reference, unused, figures)
+        lookups = _remembered(folder / "lookups.json", exporter.lookups)
+        found = differences(form, reference, Program(unused, tuple(lookups)), figures)
     return Cell("read", found, figures.uncounted, change=change)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from agreement import table
 from agreement.binary import Figures
-from agreement.comparison import Difference, differences
+from agreement.comparison import Difference, Program, differences
 from agreement.counting import Reference, count
 from agreement.exports import EAGER, FORMS
 from agreement.models import chosen
@@ -78,6 +78,9 @@ def figures(**changed: int) -> Figures:
     [
         ("onnx-20", {"parameters": 970}, "f"),
         ("onnx-20", {"parameters": 993}, "p"),
+        ("onnx-20", {"parameters": 1005}, "g"),
+        ("onnx-20", {"parameters": 965}, "g"),
+        ("onnx-20", {"parameters": 975}, "fg"),
         ("onnx-20", {"contraction": 4950}, "t"),
         ("config", {"contraction": 5030}, "r"),
         ("fx", {"merges": 5}, "l"),
@@ -92,13 +95,15 @@ def figures(**changed: int) -> Figures:
     ],
 )
 def test_a_reason_holds_for_exactly_one_amount(form, changed, reason):
-    (difference,) = differences(form, REFERENCE, 7, figures(**changed))
+    (difference,) = differences(
+        form, REFERENCE, Program(unused=7, lookups=(5, -40)), figures(**changed)
+    )
     assert difference.reason == reason
     assert Cell("read", (difference,)).verdict == ("explained" if reason else "different")
 
 
 def test_equal_figures_differ_in_nothing():
-    assert differences("pt2", REFERENCE, 0, figures()) == ()
+    assert differences("pt2", REFERENCE, Program(), figures()) == ()
 
 
 def test_the_cells_of_a_page_are_read_back():

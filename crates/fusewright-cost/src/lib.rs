@@ -5,10 +5,14 @@
 //! a slice counts as the slice.
 
 pub mod bounds;
+mod energy;
 mod group;
+mod kv_cache;
 mod memory;
 pub mod time;
 
 pub use bounds::{floor_bytes, floor_us};
+pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
+pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;

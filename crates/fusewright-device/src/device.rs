@@ -227,6 +227,8 @@ pub struct Cpu {
     pub fma_ports: Count,
     /// Cost of entering and leaving a parallel region, µs.
     pub parallel_us: Quantity,
+    /// Arithmetic of the slowest core over the mean of all, where cores differ: work shared out equally waits for it.
+    pub slowest_core_share: Option<Quantity>,
     /// Caches from the nearest to the farthest.
     pub caches: Vec<Cache>,
 }

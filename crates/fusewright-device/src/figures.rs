@@ -37,6 +37,7 @@ impl Device {
             list.count("cpu.simd_bits", &cpu.simd_bits);
             list.count("cpu.fma_ports", &cpu.fma_ports);
             list.add("cpu.parallel_us", "µs", &cpu.parallel_us);
+            list.given("cpu.slowest_core_share", "", cpu.slowest_core_share.as_ref());
             for cache in &cpu.caches {
                 list.add(&format!("cpu.caches.{}.kib", cache.name), "KiB", &cache.kib);
                 list.add(&format!("cpu.caches.{}.bandwidth_gb_s", cache.name), "GB/s", &cache.bandwidth_gb_s);

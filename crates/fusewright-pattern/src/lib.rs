@@ -1,15 +1,17 @@
 //! What fuses with what.
 //!
-//! [`decompose()`] opens attention layers into steps, [`find_attentions`] recognises attention in any graph, and
+//! [`decompose()`] opens attention layers into steps, [`autocast()`] writes out what automatic mixed precision does, [`find_attentions`] recognises attention in any graph, and
 //! [`rules`] holds the pair rules of the standard and attention partitioners.
 
 mod attention;
+mod autocast;
 mod decompose;
 mod kind;
 mod projection;
 pub mod rules;
 
 pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, MaskKind, MissedStep, find_attentions};
+pub use autocast::{AutocastError, autocast};
 pub use decompose::{DecomposeError, decompose};
 pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
 pub use projection::{Projection, projection_of};

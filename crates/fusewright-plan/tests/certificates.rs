@@ -5,14 +5,19 @@
 use fusewright_ir::Type;
 use fusewright_pattern::decompose;
 use fusewright_plan::{
-    Analysis, AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner, Plan, Profile,
+    Analysis, AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
+    Plan, Profile,
 };
 use fusewright_testing::{Sample, cases, graphs};
 use proptest::prelude::*;
 
 fn plans(analysis: &Analysis) -> Vec<Plan> {
-    let partitioners: [&dyn Partitioner; 3] =
-        [&EagerPartitioner, &FusionBasedPartitioner::default(), &AttentionFusionPartitioner::default()];
+    let partitioners: [&dyn Partitioner; 4] = [
+        &EagerPartitioner,
+        &CompiledPartitioner,
+        &FusionBasedPartitioner::default(),
+        &AttentionFusionPartitioner::default(),
+    ];
     [Profile::Reference, Profile::Default]
         .into_iter()
         .flat_map(|profile| partitioners.iter().map(move |partitioner| (partitioner, profile)))
@@ -73,9 +78,9 @@ proptest! {
             check(&analysis, plan);
             prop_assert_eq!(plan.certificate.nodes, graph.node_count());
         }
-        for profile in plans.chunks(3) {
-            let [eager, standard, attention] = profile else { unreachable!("three partitioners") };
-            for (more, less) in [(eager, standard), (standard, attention)] {
+        for profile in plans.chunks(4) {
+            let [eager, compiled, standard, attention] = profile else { unreachable!("four partitioners") };
+            for (more, less) in [(eager, compiled), (eager, standard), (standard, attention)] {
                 prop_assert!(less.total.kernels <= more.total.kernels);
                 prop_assert!(less.total.written <= more.total.written);
                 prop_assert_eq!(less.total.work, more.total.work);

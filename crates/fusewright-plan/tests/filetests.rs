@@ -9,7 +9,8 @@ use std::path::Path;
 use fusewright_ir::{text, verify};
 use fusewright_pattern::decompose;
 use fusewright_plan::{
-    Analysis, AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner, Plan, Profile,
+    Analysis, AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
+    Plan, Profile,
 };
 
 const SEPARATOR: &str = "====\n";
@@ -28,6 +29,7 @@ fn describe(source: &str) -> String {
             describe_plan(&mut out, &analysis, &partitioner.partition(&analysis, profile).unwrap());
         }
     }
+    describe_plan(&mut out, &analysis, &CompiledPartitioner.partition(&analysis, Profile::Default).unwrap());
     out
 }
 

@@ -147,7 +147,7 @@ fn group_cells(model: &str, group: &GroupRow) -> [String; GROUP_COLUMNS.len()] {
         cell(group.time.map(|range| range.low)),
         cell(group.time.map(|range| range.high)),
         group.bottleneck.clone().unwrap_or_default(),
-        cell(group.roofline.map(|roofline| roofline.kernels)),
+        cell(group.device_kernels.as_ref().map(Vec::len)),
         cell(group.roofline.map(|roofline| roofline.gflop_s)),
         cell(group.roofline.map(|roofline| roofline.attained)),
         depends_on.join(" "),

@@ -37,6 +37,11 @@ pub(crate) fn us_text(us: f64) -> String {
     }
 }
 
+/// An energy, e.g. `412 mJ` or `1.23 J`.
+pub(crate) fn energy_text(mj: f64) -> String {
+    if mj < 999.5 { format!("{} mJ", significant(mj)) } else { format!("{} J", significant(mj / 1e3)) }
+}
+
 /// The change from `before` to `after`, e.g. `−22.7 %`, or nothing to compare with.
 pub(crate) fn change_text(before: u64, after: u64) -> String {
     if before == after {

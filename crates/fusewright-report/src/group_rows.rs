@@ -3,6 +3,7 @@
 use fusewright_plan::{Analysis, Plan};
 use serde::Serialize;
 
+use crate::device_kernels::DeviceKernel;
 use crate::model::{Flops, Range};
 use crate::module_path;
 use crate::strategy::BytesReport;
@@ -77,6 +78,8 @@ pub struct GroupRow {
     pub bottleneck: Option<String>,
     /// Where it stands on the roofline; `null` without `--hw`.
     pub roofline: Option<RooflineReport>,
+    /// The kernels that it takes on the device; `null` without `--hw`.
+    pub device_kernels: Option<Vec<DeviceKernel>>,
     /// Groups that it reads from, ascending.
     pub depends_on: Vec<u64>,
 }
@@ -107,6 +110,7 @@ pub(crate) fn group_rows(analysis: &Analysis, plan: &Plan) -> Vec<GroupRow> {
             time: None,
             bottleneck: None,
             roofline: None,
+            device_kernels: None,
             depends_on: depends_on.into_iter().map(u64::from).collect(),
         }
     };

@@ -32,6 +32,7 @@
 mod attention_text;
 mod baseline;
 mod csv;
+mod device_kernels;
 mod dot;
 mod figures;
 mod graph_json;
@@ -51,6 +52,7 @@ mod times_text;
 mod verdict;
 
 pub use csv::csv;
+pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;
 pub use figures::{bytes_text, count_text, flop_text};
 pub use graph_json::graph_json;
@@ -61,11 +63,11 @@ pub use hardware::{
 pub use layout::printable;
 pub use markdown::markdown;
 pub use model::{
-    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, MissedAttention, ModelReport, Range, Subject,
-    UncountedOp,
+    AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
+    Range, Subject, UncountedOp,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;
 pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
-pub use times::{NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};
+pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

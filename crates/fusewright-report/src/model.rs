@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use fusewright_ir::{DType, Graph, Op, Origin, TensorType, Type, Work};
+use fusewright_cost::kv_cache;
+use fusewright_ir::{DType, Graph, Op, Origin, Storage, TensorType, Type, Work};
 use fusewright_pattern::{AttentionKind, AttentionMiss, AttentionSite, MaskKind, MissedStep};
 use fusewright_plan::Analysis;
 use serde::Serialize;
@@ -68,6 +69,25 @@ pub struct UncountedOp {
     pub reason: Option<String>,
 }
 
+/// Keys and values kept between the steps of a generation, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct KvCacheReport {
+    /// What the step finds.
+    pub before: u64,
+    /// What it adds.
+    pub appended: u64,
+    /// What the next step finds.
+    pub after: u64,
+}
+
+impl KvCacheReport {
+    fn of(graph: &Graph, storage: &Storage) -> Option<Self> {
+        let cache = kv_cache(graph, storage);
+        (cache.after > 0).then_some(Self { before: cache.before, appended: cache.appended, after: cache.after })
+    }
+}
+
 /// The model.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -92,6 +112,8 @@ pub struct ModelReport {
     pub buffers: u64,
     /// Their bytes.
     pub buffer_bytes: u64,
+    /// Keys and values kept between the steps of a generation; `null` for a graph that keeps none.
+    pub kv_cache: Option<KvCacheReport>,
     /// Ops whose arithmetic is not in any figure of this report, by name; empty if everything was counted.
     pub uncounted_ops: Vec<UncountedOp>,
 }
@@ -115,6 +137,7 @@ impl ModelReport {
             parameter_bytes: sum(&Origin::Parameter, Type::bytes),
             buffers: sum(&Origin::Buffer, elements),
             buffer_bytes: sum(&Origin::Buffer, Type::bytes),
+            kv_cache: KvCacheReport::of(graph, &subject.analysis.storage),
             uncounted_ops: uncounted_ops(graph),
         }
     }

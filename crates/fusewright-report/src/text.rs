@@ -95,16 +95,26 @@ impl Page {
             table.row(std::iter::once(name.to_owned()).chain(cells));
         };
         row(&profile(report), &|s| s.name.clone());
-        row("nodes", &|s| s.nodes.to_string());
+        // With times the page keeps to a screen by leaving out what the JSON has anyway.
+        let timed = report.device.name.is_some();
+        if !timed {
+            row("nodes", &|s| s.nodes.to_string());
+        }
         row("groups", &|s| s.groups.to_string());
         row("kernels", &|s| s.kernels.to_string());
-        row("mean size, largest", &|s| format!("{}, {}", significant(s.mean_group_size), s.max_group_size));
+        if !timed {
+            row("mean size, largest", &|s| format!("{}, {}", significant(s.mean_group_size), s.max_group_size));
+        }
         row(merges_label(report), &|s| s.parallel_merges.to_string());
         row("attention chains", &|s| s.attention_chains.to_string());
         row("bytes", &|s| bytes_text(s.bytes.moved()));
-        row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+        if !timed {
+            row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+        }
         row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
-        row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+        if !timed {
+            row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
+        }
         for (label, cells) in time_rows(report) {
             table.row(std::iter::once(label.to_owned()).chain(cells));
         }
@@ -219,8 +229,7 @@ impl Page {
 
 fn assumptions(report: &PlanReport) -> &'static str {
     if report.device.name.is_some() {
-        "assumed: one forward pass; counts as if each group were one kernel, times as the device runs them, in a launch \
-         graph"
+        "assumed: one forward pass; kernels in a replayed launch graph"
     } else {
         "assumed: one forward pass; each group can be one kernel"
     }
@@ -239,6 +248,7 @@ pub(crate) fn model_facts(report: &PlanReport) -> Vec<String> {
         format!("{} parameters", count_text(model.parameters)),
         format!("{} (2·MAC) + {} other", flop_text(report.flops.contraction), flop_text(report.flops.other)),
     ];
+    facts.extend(model.kv_cache.map(|cache| format!("KV cache {}", bytes_text(cache.after))));
     facts.extend(report.device.dtype.clone());
     facts.extend(report.device.name.as_deref().map(|name| format!("on {}", printable(name))));
     facts.extend(model.training.then(|| "training".to_owned()));
@@ -255,11 +265,12 @@ fn next(report: &PlanReport) -> String {
     } else if profile == "reference" {
         hints.push("--profile default");
     }
-    if report.groups.is_none() {
-        hints.push("--groups lists every kernel");
-    }
-    if report.device.name.is_none() && profile == "default" {
-        hints.push("--hw h100-sxm predicts times");
+    let predicts = report.device.name.is_some() || profile == "reference";
+    match (report.groups.is_some(), predicts) {
+        (false, true) => hints.push("--groups lists every kernel"),
+        (false, false) => hints.push("--hw h100-sxm predicts times · --groups"),
+        (true, true) => {}
+        (true, false) => hints.push("--hw h100-sxm predicts times"),
     }
     hints.push("--format json|markdown|csv|dot");
     format!("next: {}", hints.join(" · "))

@@ -1,11 +1,14 @@
 //! What a report says of a device: times, what they wait for, and what the device cannot do in one kernel.
 
+use fusewright_cost::Energy;
+use fusewright_cost::floor_us;
 use fusewright_cost::time::Limiter;
 use fusewright_device::Device;
 use fusewright_plan::{Analysis, GroupTime, Plan, RefusedMerge, Timing};
 use serde::Serialize;
 
 use crate::PlanReport;
+use crate::device_kernels::DeviceKernel;
 use crate::model::{Range, Subject};
 
 /// How the predicted time of a plan splits by what its kernels mostly wait for, µs.
@@ -33,7 +36,7 @@ pub struct NotRealizable {
     pub groups: u64,
 }
 
-/// Parallel projections that stay apart, because one wide product is slower on the device.
+/// Parallel projections that stay apart, because one wide product is not faster on the device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusedMergeReport {
@@ -45,6 +48,31 @@ pub struct RefusedMergeReport {
     pub apart_us: f64,
     /// Predicted time of the one wide product, µs.
     pub merged_us: f64,
+}
+
+/// Predicted energy of a plan by what it is spent on, mJ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EnergyReport {
+    /// Drawn whatever the device does.
+    pub idle_mj: f64,
+    /// Multiply-accumulates of contractions.
+    pub contraction_mj: f64,
+    /// All other arithmetic.
+    pub other_mj: f64,
+    /// Bytes from and to main memory.
+    pub memory_mj: f64,
+}
+
+impl From<&Energy> for EnergyReport {
+    fn from(energy: &Energy) -> Self {
+        Self {
+            idle_mj: energy.idle,
+            contraction_mj: energy.contraction,
+            other_mj: energy.other,
+            memory_mj: energy.main_memory + energy.on_chip,
+        }
+    }
 }
 
 /// Predicted times of a plan on the device.
@@ -62,6 +90,8 @@ pub struct TimesReport {
     /// What an eager framework adds on the host: per kernel, how much longer it takes to issue than to run, µs. Not in
     /// `latency_us`, which is that of a replayed launch graph.
     pub framework_overhead_us: f64,
+    /// What the energy is spent on.
+    pub energy: EnergyReport,
     /// Why groups take more than one kernel.
     pub not_realizable: Vec<NotRealizable>,
     /// Parallel projections that stay apart.
@@ -72,8 +102,6 @@ pub struct TimesReport {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RooflineReport {
-    /// Launches that the group takes on the device.
-    pub kernels: u64,
     /// Rate that it reaches, 10⁹ FLOP/s, contractions and others.
     pub gflop_s: f64,
     /// Time that none of its kernels can beat, µs.
@@ -102,6 +130,7 @@ impl TimesReport {
             roofline_us: timing.total.roofline_us,
             attained: share(timing.total.roofline_us, timing.total.us),
             framework_overhead_us: timing.framework_us,
+            energy: EnergyReport::from(&timing.energy),
             not_realizable: reasons
                 .map(|&(reason, groups)| NotRealizable { reason: reason.id().to_owned(), groups: groups as u64 })
                 .collect(),
@@ -125,21 +154,25 @@ impl PlanReport {
         self.device.name = Some(device.id.clone());
         self.device.title = Some(device.name.clone());
         self.device.revision = Some(device.revision);
+        self.floor.latency_us = Some(floor_us(subject.analysis.graph, &subject.analysis.storage, device));
         for (strategy, &(plan, timing)) in self.strategies.iter_mut().zip(plans) {
             let times = TimesReport::of(subject.analysis, plan, timing);
             strategy.latency_us = Some(range(&timing.total));
+            strategy.energy_mj = Some(timing.energy.total());
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);
         }
+        let mut kernels: Vec<_> = plans.iter().map(|(_, timing)| DeviceKernel::by_group(timing)).collect();
         for row in self.groups.iter_mut().flatten() {
-            let Some(&(_, timing)) = plans.iter().find(|(plan, _)| plan.strategy == row.strategy) else { continue };
-            let group = usize::try_from(row.id).ok().and_then(|id| timing.groups.get(id));
-            let Some(time) = group.filter(|time| time.kernels > 0) else { continue };
+            let Some(number) = plans.iter().position(|(plan, _)| plan.strategy == row.strategy) else { continue };
+            let timing = plans[number].1;
+            let Ok(id) = usize::try_from(row.id) else { continue };
+            let Some(time) = timing.groups.get(id).filter(|time| time.kernels > 0) else { continue };
+            row.device_kernels = Some(std::mem::take(&mut kernels[number][id]));
             let flops = row.flops.contraction.saturating_add(row.flops.other);
             row.time = Some(range(time));
             row.bottleneck = time.limiter.map(|limiter| limiter.name().to_owned());
             row.roofline = Some(RooflineReport {
-                kernels: u64::from(time.kernels),
                 gflop_s: share(flops as f64 / 1e3, time.us),
                 roofline_us: time.roofline_us,
                 attained: share(time.roofline_us, time.us),

@@ -1,7 +1,7 @@
 //! Predicted times in words and cells, for pages.
 
 use crate::PlanReport;
-use crate::figures::{significant, us_text};
+use crate::figures::{energy_text, us_text};
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
@@ -16,15 +16,17 @@ pub(crate) fn time_rows(report: &PlanReport) -> Vec<(&'static str, Vec<String>)>
     };
     let mut rows = vec![
         row("device kernels", |s| s.times.as_ref().map(|times| times.device_kernels.to_string())),
-        row("time", |s| s.latency_us.map(|range| us_text(range.mid))),
-        row("  its range", |s| {
-            s.latency_us.map(|range| format!("±{} %", significant(spread_percent(range.low, range.mid, range.high))))
+        row("time", |s| {
+            s.latency_us.map(|range| {
+                let spread = spread_percent(range.low, range.mid, range.high);
+                format!("{} ±{spread:.0} %", us_text(range.mid))
+            })
         }),
         row("+ eager dispatch", |s| s.times.as_ref().map(|times| us_text(times.framework_overhead_us))),
         row("of the roofline", |s| s.times.as_ref().map(|times| percent(times.attained))),
     ];
     if report.strategies.iter().any(|strategy| strategy.energy_mj.is_some()) {
-        rows.push(row("energy", |s| s.energy_mj.map(|mj| format!("{} mJ", significant(mj)))));
+        rows.push(row("energy", |s| s.energy_mj.map(energy_text)));
     }
     rows
 }
@@ -61,7 +63,7 @@ pub(crate) fn time_summary(report: &PlanReport, best: &StrategyReport) -> Option
         let _ = std::fmt::Write::write_fmt(
             &mut text,
             format_args!(
-                "; {count} {plural} refused: {} apart, {} merged",
+                "; {count} {plural} refused as no gain: {} apart, {} merged",
                 tied(&us_text(refused.apart_us)),
                 tied(&us_text(refused.merged_us))
             ),

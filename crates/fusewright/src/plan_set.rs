@@ -20,9 +20,9 @@ pub struct PlanOptions {
 }
 
 impl Default for PlanOptions {
-    /// All strategies in the default profile, without groups.
+    /// The default strategies in the default profile, without groups.
     fn default() -> Self {
-        Self { strategies: Strategy::ALL.to_vec(), profile: Profile::Default, groups: false, device: None }
+        Self { strategies: Strategy::DEFAULT.to_vec(), profile: Profile::Default, groups: false, device: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 
 use fusewright_hf::Phase;
 use fusewright_ir::{DType, Graph, Loaded, Warning, verify};
-use fusewright_pattern::decompose;
+use fusewright_pattern::{autocast, decompose};
 
 use crate::load::{self, Content, ReadOptions};
 use crate::{Error, PlanOptions, PlanReport, PlanSet};
@@ -23,6 +23,7 @@ use crate::{Error, PlanOptions, PlanReport, PlanSet};
 pub struct Session {
     dims: BTreeMap<String, u64>,
     dtype: Option<DType>,
+    autocast: Option<DType>,
     phase: Option<Phase>,
     verify_each: bool,
 }
@@ -44,6 +45,14 @@ impl Session {
     #[must_use]
     pub fn with_dtype(mut self, dtype: DType) -> Self {
         self.dtype = Some(dtype);
+        self
+    }
+
+    /// Runs the models under autocast: contractions in this element type, norms and softmax in `f32`, weights stored as
+    /// they are and cast in each pass.
+    #[must_use]
+    pub fn with_autocast(mut self, lower: DType) -> Self {
+        self.autocast = Some(lower);
         self
     }
 
@@ -106,8 +115,15 @@ impl Session {
                 check(&graph, "dtype")?;
             }
         }
-        let decomposed = decompose(&graph).map_err(|problem| Error::Decompose { path: source.clone(), problem })?;
+        let mut decomposed = decompose(&graph).map_err(|problem| Error::Decompose { path: source.clone(), problem })?;
         check(&decomposed, "decompose")?;
+        if let Some(lower) = self.autocast {
+            // Attention that is a single node has steps of both precisions in it, so it is opened first.
+            let refused = |problem| Error::Autocast { path: source.clone(), problem };
+            graph = autocast(&graph, lower).map_err(refused)?;
+            decomposed = autocast(&decomposed, lower).map_err(refused)?;
+            check(&decomposed, "autocast")?;
+        }
         Ok(Model { graph, decomposed, source, format, warnings, notes })
     }
 }

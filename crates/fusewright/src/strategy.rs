@@ -1,13 +1,17 @@
 //! The partitioners by their public names.
 
 use fusewright_device::Device;
-use fusewright_plan::{AttentionFusionPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner};
+use fusewright_plan::{
+    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
+};
 
 /// Which partitioner makes a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Strategy {
     /// One kernel per node that launches one.
     Eager,
+    /// Loops fused as a loop compiler does it, calls of libraries as they are.
+    Compiled,
     /// Chains of neighbours, such as convolution, batch norm and activation.
     Standard,
     /// Those, and attention: its chain of products, and parallel projections as one.
@@ -15,13 +19,17 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    /// All of them, from least to most fused.
-    pub const ALL: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
+    /// All of them.
+    pub const ALL: [Strategy; 4] = [Strategy::Eager, Strategy::Compiled, Strategy::Standard, Strategy::Attention];
+
+    /// Those that are compared unless others are asked for, from least to most fused.
+    pub const DEFAULT: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
 
     /// Public name, as given to `--strategy`.
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Eager => "eager",
+            Strategy::Compiled => "compiled",
             Strategy::Standard => "standard",
             Strategy::Attention => "attention",
         }
@@ -36,6 +44,7 @@ impl Strategy {
     pub(crate) fn partitioner(self, device: Option<&Device>) -> Box<dyn Partitioner + '_> {
         match self {
             Strategy::Eager => Box::new(EagerPartitioner),
+            Strategy::Compiled => Box::new(CompiledPartitioner),
             Strategy::Standard => Box::new(FusionBasedPartitioner::default()),
             Strategy::Attention => {
                 Box::new(AttentionFusionPartitioner { device, ..AttentionFusionPartitioner::default() })

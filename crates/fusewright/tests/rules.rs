@@ -10,7 +10,7 @@ fn attention_without(producer: &str, consumer: &str, profile: Profile) -> Plan {
     let model = Session::new().load("vit_b_16").unwrap();
     let analysis = Analysis::of(model.decomposed());
     let rules = RuleTable::attention().without(producer, consumer);
-    AttentionFusionPartitioner { rules }.partition(&analysis, profile).unwrap()
+    AttentionFusionPartitioner { rules, device: None }.partition(&analysis, profile).unwrap()
 }
 
 #[test]

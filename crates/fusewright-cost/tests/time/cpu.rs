@@ -49,6 +49,14 @@ fn a_pass_over_main_memory_is_limited_by_it() {
 }
 
 #[test]
+fn large_products_run_at_the_pace_of_the_slowest_core() {
+    // The best that was published for this machine is 562 GFLOP/s, 0.39 of its peak.
+    let us = predict(&devices::desktop(), &gemm(4096, 4096, 4096)).us;
+    let rate = 2.0 * 4096.0_f64.powi(3) / us / 1e3;
+    assert!((rate / 562.0 - 1.0).abs() < 0.05, "{rate:.0} GFLOP/s");
+}
+
+#[test]
 fn columns_beyond_a_vector_are_stated_as_tails() {
     let device = devices::desktop();
     assert!(term(&predict(&device, &gemm(1024, 1024, 1024)), "vector tails").abs() < 1e-9);

@@ -1,6 +1,6 @@
 //! Devices of each class, written as their files are.
 
-use fusewright_device::Device;
+use fusewright_device::{Device, Quantity, Source};
 
 /// A quantity of a device file.
 fn q(value: f64) -> String {
@@ -70,7 +70,12 @@ pub(crate) fn systolic(dataflow: &str, double_buffered: bool, arrays: u32, side:
 
 /// Like an i7-12700K with DDR4: twelve cores of two 256-bit ports.
 pub(crate) fn desktop() -> Device {
-    cpu(12.0, 1.4, 51.2, 256, [("L1", 512.0, 3000.0), ("L2", 12_288.0, 1000.0), ("L3", 25_600.0, 300.0)])
+    let mut device =
+        cpu(12.0, 1.434, 51.2, 256, [("L1", 512.0, 2868.0), ("L2", 12_288.0, 757.0), ("L3", 25_600.0, 233.0)]);
+    // 8 × 2 × 3.6 GHz of a small core against the mean of eight fast and four small ones.
+    let share = Quantity { value: 0.482, source: Source::Datasheet, note: None };
+    device.cpu.as_mut().unwrap().slowest_core_share = Some(share);
+    device
 }
 
 /// A CPU with the given cores, single-precision peak (TFLOP/s), main memory (GB/s) and caches (KiB, GB/s).

@@ -1,7 +1,7 @@
 //! How long a plan takes on a device, kernel by kernel.
 
-use fusewright_cost::group_costs;
 use fusewright_cost::time::{Kernel, Limiter, Prediction, predict, roofline_us};
+use fusewright_cost::{Activity, Energy, energy, group_costs};
 use fusewright_device::Device;
 
 use super::kernels::launches;
@@ -49,6 +49,8 @@ pub struct Timing {
     pub groups: Vec<GroupTime>,
     /// Sum over the groups: one launch graph, replayed.
     pub total: GroupTime,
+    /// Energy of the kernels by what it is spent on.
+    pub energy: Energy,
     /// What an eager framework adds: for each kernel, how much longer the host takes to issue it than it runs, µs.
     pub framework_us: f64,
     /// Why groups of the plan take more than one kernel, with how many do.
@@ -72,6 +74,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         kernels: Vec::with_capacity(cut.group_of.len()),
         groups: vec![GroupTime::default(); plan.groups.count()],
         total: GroupTime::default(),
+        energy: Energy::default(),
         framework_us: 0.0,
         not_realizable: Vec::new(),
     };
@@ -86,6 +89,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams) {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
+            timing.energy += energy(device, &Activity::of(&kernel), prediction.us);
             timing.framework_us += (device.launch.dispatch_us.value - prediction.us).max(0.0);
             let entry = &mut timing.groups[group as usize];
             if prediction.us > longest[group as usize] {

@@ -56,7 +56,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub(crate) struct PlanArguments {
-    /// Strategy to plan with; may be repeated [default: all].
+    /// Strategy to plan with; may be repeated [default: eager, standard,
+    /// attention].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
 
@@ -130,6 +131,20 @@ pub(crate) enum ModelsCommand {
     },
 }
 
+const PREDICT_COLUMNS: &str = "\
+Columns of the table, sizes in elements; what is in brackets holds where a cell
+is empty or the column missing. Other columns pass through; predicted_us and
+limiter are added.
+  op         gemm, attention, pointwise, softmax, layernorm or rmsnorm
+  dtype      f32, f16, bf16, fp8, i8, ...; with fp8 the activations are quantised
+  m, n, k    gemm: rows and columns of the result, terms of each sum
+  batch      gemm: independent products [1]
+  b, h, h_kv attention: sequences, heads of queries, of keys and values [h]
+  s_q, s_kv  attention: queries, keys of a sequence [s_q]
+  d, causal  attention: width of a head; 1 if no query sees later keys [0]
+  rows, cols others: size of each tensor; softmax and norms run over cols
+  reads, writes others: how many such tensors are read and written [1]";
+
 #[derive(Debug, Args)]
 pub(crate) struct HwArguments {
     #[command(subcommand)]
@@ -160,6 +175,20 @@ pub(crate) enum HwCommand {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Predicts how long the kernels of a table take.
+    #[command(after_long_help = PREDICT_COLUMNS)]
+    Predict {
+        /// A built-in device's name, or a TOML file.
+        #[arg(long, value_name = "NAME|FILE")]
+        hw: OsString,
+
+        /// The table, or -.
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// Checks device files and lists everything that is wrong with them.
     Check {
         /// TOML files that describe devices.
@@ -180,6 +209,10 @@ pub(crate) struct ModelArguments {
     /// Element type for all floating-point tensors, weights included [default: that of the model].
     #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
     pub(crate) dtype: Option<DType>,
+
+    /// Run it in mixed precision, as PyTorch's autocast does: contractions in this type, norms and softmax in f32.
+    #[arg(long, value_name = "TYPE", value_parser = autocast_parser())]
+    pub(crate) autocast: Option<DType>,
 
     /// Size of a named dim of the model; may be repeated.
     #[arg(long, value_name = "NAME=N", value_parser = parse_dim)]
@@ -238,10 +271,13 @@ impl ModelArguments {
         if let Some(phase) = self.phase {
             session = session.with_phase(phase.into());
         }
-        Ok(match self.dtype {
-            Some(dtype) => session.with_dtype(dtype),
-            None => session,
-        })
+        if let Some(dtype) = self.dtype {
+            session = session.with_dtype(dtype);
+        }
+        if let Some(lower) = self.autocast {
+            session = session.with_autocast(lower);
+        }
+        Ok(session)
     }
 }
 
@@ -331,6 +367,11 @@ fn profile_parser() -> impl clap::builder::TypedValueParser<Value = Profile> {
 fn dtype_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
     let names = DType::all().filter(|dtype| dtype.is_float()).map(DType::name);
     PossibleValuesParser::new(names).map(|name| DType::from_name(&name).expect("the names offered are those of dtypes"))
+}
+
+fn autocast_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
+    let names = [DType::F16, DType::Bf16].map(DType::name);
+    PossibleValuesParser::new(names).map(|name| if name == DType::F16.name() { DType::F16 } else { DType::Bf16 })
 }
 
 fn parse_dim(text: &str) -> Result<(String, u64), String> {

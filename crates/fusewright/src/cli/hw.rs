@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fusewright::hardware::{find, ids};
 use fusewright::report::{device_json, device_list_json, device_page, device_table, printable};
-use fusewright::{Device, Error, device, device_file};
+use fusewright::{Device, Error, device, device_file, predict_file};
 
 use super::args::{HwArguments, HwCommand, ListFormat, OutputArguments};
 use super::diagnostics::{Failure, error};
@@ -31,6 +31,11 @@ pub(crate) fn run(arguments: &HwArguments) -> Result<(), Failure> {
                 ListFormat::Json => device_json(&device),
             };
             output::write(output, &text, Style::Plain)
+        }
+        HwCommand::Predict { hw, csv, output } => {
+            output::check(output)?;
+            let device = device(hw)?;
+            output::write(output, &predict_file(&device, csv)?, Style::Plain)
         }
         HwCommand::Check { files } => check(files),
     }

@@ -13,7 +13,8 @@ const WIDTH: usize = 80;
 pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     output::check(&arguments.output)?;
     let model = arguments.model.session()?.load(&arguments.model.name)?;
-    let strategies = if arguments.strategy.is_empty() { Strategy::ALL.to_vec() } else { arguments.strategy.clone() };
+    let strategies =
+        if arguments.strategy.is_empty() { Strategy::DEFAULT.to_vec() } else { arguments.strategy.clone() };
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
     let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups, device };
     let plans = model.plan(&options)?;

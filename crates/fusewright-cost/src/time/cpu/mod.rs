@@ -112,11 +112,9 @@ impl Machine<'_> {
         }
     }
 
-    /// Sustained rate of products on these cores, FLOP/s. A measured peak is what products attained already.
+    /// Sustained rate of products on these cores, FLOP/s.
     fn product_rate(&self, dtype: DType) -> f64 {
-        let measured = self.device.peak.f32.as_ref().is_some_and(|peak| peak.source == Source::Measured);
-        let share = if measured { 1.0 } else { PRODUCT_SHARE };
-        contraction_peak(self.device, dtype) * share * self.part()
+        sustained_product_rate(self.device, dtype) * self.part()
     }
 
     /// Rate of everything that is not a product, operations a second.
@@ -136,6 +134,15 @@ impl Machine<'_> {
         let bytes = if native { dtype.bytes(1).clamp(1, 8) } else { 4 };
         (u64::from(self.cpu.simd_bits.value) / 8 / bytes).max(1)
     }
+}
+
+/// Rate that large products sustain on all cores, FLOP/s. A measured peak is what products attained already. The
+/// libraries share work out equally, so that cores of two kinds all run at the pace of the slower one.
+pub(crate) fn sustained_product_rate(device: &Device, dtype: DType) -> f64 {
+    let measured = device.peak.f32.as_ref().is_some_and(|peak| peak.source == Source::Measured);
+    let slowest = device.cpu.as_ref().and_then(|cpu| cpu.slowest_core_share.as_ref()).map_or(1.0, |share| share.value);
+    let share = if measured { 1.0 } else { PRODUCT_SHARE * slowest };
+    contraction_peak(device, dtype) * share
 }
 
 /// A bandwidth as kernels see it, bytes a microsecond.

@@ -21,6 +21,8 @@ pub struct GemmCoefficients {
     pub overlap: f64,
     /// Share of a full wave's time that a wave with a single tile takes.
     pub tail: f64,
+    /// Filling and draining of a block, in steps of 64 terms.
+    pub fill_steps: f64,
     /// Energy of a floating-point operation, pJ: what board power allows bounds the rate.
     pub pj_per_flop: f64,
 }
@@ -43,13 +45,18 @@ pub struct AttentionCoefficients {
     pub bandwidth: f64,
     /// Time beyond the launch floor, µs.
     pub start_us: f64,
-    /// Time for each 64 keys, ns.
-    pub step_ns: f64,
+    /// Filling and draining of a block, µs.
+    pub block_us: f64,
+    /// More of it where the head width is no multiple of 64, µs.
+    pub ragged_us: f64,
     /// Exponent of the overlap of arithmetic and memory.
     pub overlap: f64,
+    /// Share of a full wave's time that a wave with a single block takes.
+    pub tail: f64,
 }
 
-/// Shares of the memory rate by length of the row that a kernel folds: up to 1024, 2048, 4096, 8192 elements, more.
+/// A figure by length of the row that a kernel folds: at 1024, 2048, 4096, 8192 and 16384 elements, in between by the
+/// logarithm.
 pub type ByRow = [f64; 5];
 
 /// Passes over memory.
@@ -57,9 +64,13 @@ pub type ByRow = [f64; 5];
 pub struct StreamCoefficients {
     /// Share of the memory rate of element-by-element kernels, and of copies.
     pub pointwise: f64,
-    /// Softmax.
+    /// Softmax, share of the memory rate.
     pub softmax: ByRow,
-    /// Norms.
+    /// What is left of that for rows of more than 1024 elements whose length is no power of two.
+    pub softmax_uneven: f64,
+    /// Softmax of 16-bit elements, share of the memory rate whatever the length of its rows.
+    pub softmax_half: f64,
+    /// Norms: bytes that a multiprocessor folds in a clock, after they were read and before they are written.
     pub norm: ByRow,
     /// Time beyond the launch floor, µs.
     pub start_us: f64,

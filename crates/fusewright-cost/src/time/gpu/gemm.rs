@@ -9,8 +9,6 @@ use super::occupancy::{Occupancy, occupancy};
 use super::tiles::{LARGEST, LEAST_SPLIT_TERMS, MATRIX, SPLITS, STEP, Tile, VECTOR};
 use crate::time::{Gemm, contraction_peak};
 
-/// Adding up the parts of a split sum: one more pass inside the kernel.
-const SPLIT_START: f64 = 1e-6;
 /// Share of the general-purpose rate that products reach without tiles, one dot product a thread or warp: what is left
 /// for depthwise convolutions and single rows.
 const UNTILED_EFFICIENCY: f64 = 0.25;
@@ -65,7 +63,9 @@ pub(super) fn cut(device: &Device, gemm: &Gemm, coefficients: &Coefficients) -> 
         Unit::Vector => &coefficients.gemm_vector,
     };
     let mut best = tiled(device, &machine, gemm, set, unit);
-    if gemm.n.min(gemm.m) <= UNTILED_WIDTH {
+    // Matrix units have no such kernels for few rows; groups of few features are convolved on the general-purpose units.
+    let narrow = if unit == Unit::Vector { gemm.n.min(gemm.m) } else { gemm.n };
+    if narrow <= UNTILED_WIDTH {
         let other = untiled(&machine, gemm, set);
         if other.total < best.total {
             best = other;
@@ -94,11 +94,12 @@ fn tiled(device: &Device, machine: &Machine, gemm: &Gemm, set: &GemmCoefficients
                 break;
             }
             let waves = waves(blocks * f64::from(split), machine.units, set.tail);
-            let terms = parts(gemm.k, STEP * split) * f64::from(STEP);
+            let terms = (parts(gemm.k, STEP * split) + set.fill_steps) * f64::from(STEP);
             let compute = waves * 2.0 * tile.area() * terms / block_rate;
             let sums = if split > 1 { 4.0 * f64::from(split) * results } else { 0.0 };
             let memory = (gemm.bytes as f64 + sums) / (machine.bandwidth * set.bandwidth);
-            let start = if split > 1 { start + SPLIT_START } else { start };
+            // The parts of a split sum are added up by a second launch.
+            let start = if split > 1 { start + machine.floor } else { start };
             // What overlaps takes at least as long as its longer part.
             if best.is_some_and(|best| compute.max(memory) + start >= best.total) {
                 continue;
@@ -129,7 +130,7 @@ fn rate(device: &Device, machine: &Machine, dtype: DType, set: &GemmCoefficients
 }
 
 /// Full rounds of one block a multiprocessor, and what the last, partial round costs.
-fn waves(blocks: f64, units: f64, tail: f64) -> f64 {
+pub(super) fn waves(blocks: f64, units: f64, tail: f64) -> f64 {
     let full = (blocks / units).floor();
     let rest = blocks - full * units;
     if rest <= 0.0 {

@@ -29,12 +29,10 @@ impl Tile {
 }
 
 /// On matrix units.
-pub(super) const MATRIX: [Tile; 8] = [
+pub(super) const MATRIX: [Tile; 6] = [
     Tile::new(256, 128),
     Tile::new(128, 256),
     Tile::new(128, 128),
-    Tile::new(64, 256),
-    Tile::new(256, 64),
     Tile::new(128, 64),
     Tile::new(64, 128),
     Tile::new(64, 64),
@@ -55,7 +53,7 @@ pub(super) const VECTOR: [Tile; 7] = [
 pub(super) const LARGEST: Tile = Tile::new(256, 128);
 
 /// Parts that the sum over k may be cut into, each summed by blocks of its own.
-pub(super) const SPLITS: [u32; 4] = [1, 2, 4, 8];
+pub(super) const SPLITS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 
 /// Fewest terms of a part.
 pub(super) const LEAST_SPLIT_TERMS: u64 = 256;

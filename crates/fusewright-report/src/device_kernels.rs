@@ -1,0 +1,90 @@
+//! The kernels that a group takes on a device, each with what its predicted time is made of.
+
+use std::collections::BTreeMap;
+
+use fusewright_cost::time::{Kernel, StreamKind, Term};
+use fusewright_plan::{TimedKernel, Timing};
+use serde::Serialize;
+
+/// A part of a predicted time.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct TermReport {
+    /// What takes the time.
+    pub name: String,
+    /// How long it takes by itself, µs. Terms overlap: they need not add up to the time.
+    pub us: f64,
+}
+
+/// A launch on the device.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeviceKernel {
+    /// `gemm`, `attention`, `pointwise`, `softmax`, `layernorm`, `rmsnorm`, `reduction` or `copy`.
+    pub op: String,
+    /// Element type of its operands.
+    pub dtype: String,
+    /// Its extents by name: `batch`, `m`, `n`, `k` of a product; `b`, `h`, `h_kv`, `s_q`, `s_kv`, `d`, `d_v` of an
+    /// attention; `rows`, `cols` of a pass.
+    pub extents: BTreeMap<String, u64>,
+    /// Bytes read and written.
+    pub bytes: u64,
+    /// Predicted time, µs.
+    pub us: f64,
+    /// What it mostly waits for.
+    pub limiter: String,
+    /// What the time is made of.
+    pub terms: Vec<TermReport>,
+}
+
+impl DeviceKernel {
+    fn of(timed: &TimedKernel) -> Self {
+        let (op, dtype, extents): (_, _, Vec<(&str, u64)>) = match &timed.kernel {
+            Kernel::Gemm(g) => ("gemm", g.input, vec![("batch", g.batch), ("m", g.m), ("n", g.n), ("k", g.k)]),
+            Kernel::Attention(a) => (
+                "attention",
+                a.dtype,
+                vec![
+                    ("b", a.batch),
+                    ("h", a.heads),
+                    ("h_kv", a.kv_heads),
+                    ("s_q", a.queries),
+                    ("s_kv", a.keys),
+                    ("d", a.head_dim),
+                    ("d_v", a.value_dim),
+                ],
+            ),
+            Kernel::Stream(s) => (stream_name(s.kind), s.dtype, vec![("rows", s.rows), ("cols", s.cols)]),
+        };
+        let term = |term: &Term| TermReport { name: term.name.to_owned(), us: term.us };
+        Self {
+            op: op.to_owned(),
+            dtype: dtype.name().to_owned(),
+            extents: extents.into_iter().map(|(name, extent)| (name.to_owned(), extent)).collect(),
+            bytes: timed.kernel.bytes(),
+            us: timed.prediction.us,
+            limiter: timed.prediction.limiter.name().to_owned(),
+            terms: timed.prediction.terms.iter().map(term).collect(),
+        }
+    }
+
+    /// The kernels of every group.
+    pub(crate) fn by_group(timing: &Timing) -> Vec<Vec<DeviceKernel>> {
+        let mut kernels = vec![Vec::new(); timing.groups.len()];
+        for timed in &timing.kernels {
+            kernels[timed.group as usize].push(DeviceKernel::of(timed));
+        }
+        kernels
+    }
+}
+
+fn stream_name(kind: StreamKind) -> &'static str {
+    match kind {
+        StreamKind::Copy => "copy",
+        StreamKind::Pointwise => "pointwise",
+        StreamKind::Reduction => "reduction",
+        StreamKind::RmsNorm => "rmsnorm",
+        StreamKind::LayerNorm => "layernorm",
+        StreamKind::Softmax => "softmax",
+    }
+}

@@ -1,0 +1,1 @@
+"""Predicted kernel times against measured ones: the figures of docs/accuracy.md."""
