@@ -20,7 +20,7 @@ QUANTITIES = {
 }
 
 REASONS = {
-    "b": "the file does not tell a buffer that is added to results from a parameter",
+    "b": "the file does not tell a buffer that results are added to or scaled by from a parameter",
     "c": "the exporter computed position tables and scalars of the model ahead: what they were made "
     "from is gone",
     "f": "the exporter folded batch normalisations into convolutions: their scale and shift are "
