@@ -188,6 +188,17 @@ pub enum Dataflow {
     InputStationary,
 }
 
+impl Dataflow {
+    /// Public name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Dataflow::OutputStationary => "output-stationary",
+            Dataflow::WeightStationary => "weight-stationary",
+            Dataflow::InputStationary => "input-stationary",
+        }
+    }
+}
+
 /// What only systolic accelerators have. `units.count` arrays of `rows` × `columns` multiply-accumulators.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]

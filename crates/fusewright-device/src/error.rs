@@ -29,6 +29,13 @@ pub enum DeviceError {
 }
 
 impl DeviceError {
+    /// The file.
+    pub fn file(&self) -> &str {
+        match self {
+            DeviceError::Unreadable { file, .. } | DeviceError::Impossible { file, .. } => file,
+        }
+    }
+
     /// Everything that is wrong, one text each, without the name of the file.
     pub fn problems(&self) -> Vec<String> {
         match self {

@@ -224,3 +224,13 @@ fn an_estimate_says_from_what() {
         }
     }
 }
+
+#[test]
+fn the_documentation_has_every_rule_and_a_file_as_it_is() {
+    let page = include_str!("../../../docs/devices.md");
+    for rule in RULES {
+        let row = format!("| `{}` | {} |", rule.name, rule.says);
+        assert!(page.contains(&row), "docs/devices.md lacks: {row}");
+    }
+    assert!(page.contains(file("l4").unwrap().trim_end()), "docs/devices.md shows an old l4.toml");
+}

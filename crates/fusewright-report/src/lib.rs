@@ -37,6 +37,7 @@ mod dot;
 mod figures;
 mod graph_json;
 mod group_rows;
+mod hardware;
 mod json;
 mod layout;
 mod markdown;
@@ -56,6 +57,9 @@ pub use dot::dot;
 pub use figures::{bytes_text, count_text, flop_text};
 pub use graph_json::graph_json;
 pub use group_rows::{GroupKind, GroupRow};
+pub use hardware::{
+    DeviceDetails, DeviceFigure, DevicePeaks, DeviceRow, device_json, device_list_json, device_page, device_table,
+};
 pub use layout::printable;
 pub use markdown::markdown;
 pub use model::{

@@ -46,14 +46,14 @@ fn is_path(name: &str) -> bool {
     name.contains(['/', MAIN_SEPARATOR]) || Path::new(name).extension().is_some_and(|end| end == "toml")
 }
 
+/// Most devices that are offered in place of one that does not exist.
+const OFFERED: usize = 4;
+
 fn similar_devices(name: &str) -> Vec<&'static str> {
-    let near = similar_names(name, ids());
-    if !near.is_empty() {
-        return near;
-    }
-    // `h100` and `a100` are how people call what comes in several versions.
-    let start = name.to_lowercase().replace(['_', ' '], "-");
-    if start.len() < 2 { near } else { ids().filter(|id| id.contains(&start)).take(4).collect() }
+    // What comes in several versions is often called by the part that they share: `h100`, `a100`.
+    let part = name.to_lowercase().replace(['_', ' '], "-");
+    let versions: Vec<&str> = ids().filter(|id| part.len() > 1 && id.contains(&part)).take(OFFERED).collect();
+    if versions.is_empty() { similar_names(name, ids()) } else { versions }
 }
 
 fn read(path: &Path, file: &str) -> Result<String, Error> {
@@ -70,4 +70,27 @@ fn read(path: &Path, file: &str) -> Result<String, Error> {
     }
     let problem = "it is not UTF-8; expected a TOML file";
     String::from_utf8(bytes).map_err(|_| unreadable(io::Error::new(io::ErrorKind::InvalidData, problem)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_come_before_names_that_look_alike() {
+        assert_eq!(similar_devices("H100"), ["h100-nvl", "h100-pcie", "h100-sxm"]);
+        assert_eq!(similar_devices("rtx4090"), ["rtx-4090", "rtx-3090", "rtx-5090"]);
+        assert_eq!(similar_devices("a100"), ["a100-pcie-40", "a100-pcie-80", "a100-sxm-40", "a100-sxm-80"]);
+        assert!(similar_devices("abacus").is_empty());
+    }
+
+    #[test]
+    fn what_is_a_path_is_told_by_its_form() {
+        for path in ["mine.toml", "./mine", "folder/mine", "/dev/null"] {
+            assert!(is_path(path), "{path}");
+        }
+        for name in ["h100-sxm", "mine", "toml", "h100.tom"] {
+            assert!(!is_path(name), "{name}");
+        }
+    }
 }

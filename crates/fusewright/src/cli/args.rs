@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Dump(DumpArguments),
     /// The built-in models.
     Models(ModelsArguments),
+    /// Devices: the built-in ones, every number of one, checks of files.
+    Hw(HwArguments),
     /// The JSON Schema of `plan --format json`.
     Schema(OutputArguments),
 }
@@ -126,6 +128,72 @@ pub(crate) enum ModelsCommand {
 
         #[command(flatten)]
         output: OutputArguments,
+    },
+}
+
+const PREDICT_COLUMNS: &str = "\
+Columns of the table, sizes in elements; what is in brackets holds where a cell
+is empty or the column missing. Other columns pass through; predicted_us and
+limiter are added.
+  op         gemm, attention, pointwise, softmax, layernorm or rmsnorm
+  dtype      f32, f16, bf16, fp8, i8, ...; with fp8 the activations are quantised
+  m, n, k    gemm: rows and columns of the result, terms of each sum
+  batch      gemm: independent products [1]
+  b, h, h_kv attention: sequences, heads of queries, of keys and values [h]
+  s_q, s_kv  attention: queries, keys of a sequence [s_q]
+  d, causal  attention: width of a head; 1 if no query sees later keys [0]
+  rows, cols others: size of each tensor; softmax and norms run over cols
+  reads, writes others: how many such tensors are read and written [1]";
+
+#[derive(Debug, Args)]
+pub(crate) struct HwArguments {
+    #[command(subcommand)]
+    pub(crate) command: HwCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum HwCommand {
+    /// Lists the built-in devices.
+    List {
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Every number of a device, with its unit and source.
+    Show {
+        /// A built-in device's name, or a TOML file.
+        #[arg(value_name = "NAME|FILE")]
+        device: OsString,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Predicts how long the kernels of a table take.
+    #[command(after_long_help = PREDICT_COLUMNS)]
+    Predict {
+        /// A built-in device's name, or a TOML file.
+        #[arg(long, value_name = "NAME|FILE")]
+        hw: OsString,
+
+        /// The table, or -.
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Checks device files and lists everything that is wrong with them.
+    Check {
+        /// TOML files that describe devices.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
     },
 }
 

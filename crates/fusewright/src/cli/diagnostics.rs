@@ -28,6 +28,11 @@ impl Failure {
         self
     }
 
+    /// Something that cannot be read.
+    pub(crate) fn input(text: impl Into<String>) -> Self {
+        Failure::Message { text: text.into(), help: None, code: 3 }
+    }
+
     /// Says it, and gives the exit code.
     pub(crate) fn show(&self) -> u8 {
         let Failure::Message { text, help, code } = self else { return 0 };
@@ -65,6 +70,11 @@ pub(crate) fn warn<'a>(warnings: impl ExactSizeIterator<Item = (&'a str, &'a str
     if shown < count {
         say(WARNING, "warning", &format!("and {} more like these (-v shows all)", count - shown));
     }
+}
+
+/// Shows one of several errors; the [`Failure`] that ends the command sums them up.
+pub(crate) fn error(text: &str) {
+    say(ERROR, "error", text);
 }
 
 /// Says what was done.

@@ -7,6 +7,7 @@ mod args;
 mod bug;
 mod diagnostics;
 mod dump;
+mod hw;
 mod models;
 mod output;
 mod plan;
@@ -39,6 +40,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Models(arguments) => models::run(arguments),
+        Command::Hw(arguments) => hw::run(arguments),
         Command::Schema(output) => output::write(output, fusewright::report::PLAN_SCHEMA, output::Style::Plain),
     }
 }

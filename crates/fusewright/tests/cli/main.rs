@@ -3,6 +3,7 @@
 mod contract;
 mod figures;
 mod formats;
+mod hardware;
 mod inputs;
 mod output;
 mod pages;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::run::stdout;
 
-const PAGES: [(&str, &[&str]); 8] = [
+const PAGES: [(&str, &[&str]); 11] = [
     ("vit_b_16.txt", &["plan", "vit_b_16"]),
     ("vit_b_16.reference.txt", &["plan", "vit_b_16", "--profile", "reference"]),
     ("vit_b_16.md", &["plan", "vit_b_16", "--format", "markdown"]),
@@ -14,6 +14,9 @@ const PAGES: [(&str, &[&str]); 8] = [
     ("resnet50.txt", &["plan", "resnet50"]),
     ("efficientnet_b0.groups.txt", &["plan", "efficientnet_b0", "--groups", "-n", "2"]),
     ("models.txt", &["models", "list"]),
+    ("devices.txt", &["hw", "list"]),
+    ("h100-sxm.txt", &["hw", "show", "h100-sxm"]),
+    ("tpu-v5e.txt", &["hw", "show", "tpu-v5e"]),
 ];
 
 #[test]
@@ -42,7 +45,14 @@ fn pages_fit_a_terminal_of_80_columns() {
             }
         }
     }
-    for help in [&["--help"][..], &["plan", "--help"], &["dump", "-h"], &["models", "list"]] {
+    for help in [
+        &["--help"][..],
+        &["plan", "--help"],
+        &["dump", "-h"],
+        &["hw", "-h"],
+        &["hw", "show", "--help"],
+        &["models", "list"],
+    ] {
         assert!(stdout(help).lines().all(|line| line.chars().count() <= 80), "{help:?}");
     }
 }
