@@ -27,6 +27,7 @@ from pathlib import Path
 import timm
 import torch
 from timm.models import is_model, model_entrypoint
+from timm.utils import reparameterize_model
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -58,13 +59,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Exported:
-    """A row of `index.csv`; `problem` is empty where there is none."""
+    """A row of `index.csv`, with the parameters of the export in 1e6; `problem` is empty where there is none."""
 
     model: str
     img: int
     family: str
     file: str
     batch: int
+    mega_params: float
     problem: str
 
 
@@ -181,17 +183,34 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def export_row(row: Measured, folder: Path) -> Exported:
-    """Exports one model and says what became of it."""
-    problem, name = "", ""
+def export_row(row: Measured, folder: Path) -> list[Exported]:
+    """Exports one model and says what became of it.
+
+    A model whose parallel branches can be folded into one, as some are before they are timed, is exported both ways.
+    """
+    found = []
+    problem, name, size = "", "", 0.0
     try:
         with time_limit(TIME_LIMIT_S), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            name = export(build(row), row, folder / f"{row.model}.{row.img}").name
+            model = build(row)
+            size = mega_params(model)
+            name = export(model, row, folder / f"{row.model}.{row.img}").name
+            folded = reparameterize_model(model)
+            if mega_params(folded) != size:
+                path = export(folded, row, folder / f"{row.model}.{row.img}.folded")
+                found.append((path.name, mega_params(folded), ""))
     except Exception as error:  # noqa: BLE001 - the reason goes into the index
         first = str(error).strip().splitlines() or [""]
         problem = f"{type(error).__name__}: {first[0][:160]}"
-    return Exported(row.model, row.img, family_of(row.model), name, row.batch, problem)
+    found.insert(0, (name, size, "" if name else problem))
+    family = family_of(row.model)
+    return [Exported(row.model, row.img, family, name, row.batch, *rest) for name, *rest in found]
+
+
+def mega_params(model: nn.Module) -> float:
+    """Parameters in 1e6."""
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
 
 
 def main() -> int:
@@ -216,10 +235,10 @@ def main() -> int:
     for row in rows:
         if (row.model, row.img) in done:
             continue
-        result = export_row(row, arguments.folder)
+        results = export_row(row, arguments.folder)
         with index.open("a", newline="") as file:
-            csv.writer(file).writerow(asdict(result).values())
-        print(row.model, row.img, result.problem or "ok", flush=True)
+            csv.writer(file).writerows(asdict(result).values() for result in results)
+        print(row.model, row.img, results[0].problem or "ok", flush=True)
     return 0
 
 

@@ -39,6 +39,7 @@ class Export:
     family: str
     file: str
     batch: int
+    mega_params: float
     problem: str
 
 
@@ -88,6 +89,7 @@ def exports(folder: Path) -> list[Export]:
                 row["family"],
                 row["file"],
                 int(row["batch"]),
+                float(row["mega_params"]),
                 row["problem"],
             )
             for row in csv.DictReader(file)
@@ -205,16 +207,24 @@ def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
     return "\n".join(text) + "\n"
 
 
-def joined(pairs: Path, times: dict[tuple[str, int], tuple[str, float, float]]) -> list[Row]:
-    """Measured rows with the predictions for them."""
+Times = dict[tuple[str, int], list[tuple[Export, float, float]]]
+"""Predictions by model and image size: one for each form that the model was exported in."""
+
+
+def joined(pairs: Path, times: Times) -> list[Row]:
+    """Measured rows with the predictions for them: for the form with the parameters that the row states."""
     rows = []
     with pairs.open(newline="") as file:
         for row in csv.DictReader(file):
-            known = times.get((row["model"], int(row["img"])))
-            if known is not None:
-                family, eager, compiled = known
-                measured = (float(row["eager_us"]), float(row["compiled_us"]))
-                rows.append(Row(row["model"], family, row["torch"], *measured, eager, compiled))
+            forms = times.get((row["model"], int(row["img"])))
+            if forms is None:
+                continue
+            size = float(row["mega_params"])
+            export, eager, compiled = min(forms, key=lambda form: abs(form[0].mega_params - size))
+            measured = (float(row["eager_us"]), float(row["compiled_us"]))
+            rows.append(
+                Row(row["model"], export.family, row["torch"], *measured, eager, compiled)
+            )
     return rows
 
 
@@ -228,7 +238,7 @@ def main() -> int:
     parser.add_argument("-o", "--output", type=Path, help="the page; standard output without it")
     parser.add_argument("--rows", type=Path, help="also write every row, as CSV")
     arguments = parser.parse_args()
-    times: dict[tuple[str, int], tuple[str, float, float]] = {}
+    times: Times = {}
     problems: list[tuple[str, str]] = []
     for export in exports(arguments.folder):
         if export.problem:
@@ -236,7 +246,7 @@ def main() -> int:
             continue
         try:
             found = predicted(arguments.binary, arguments.hw, arguments.folder, export)
-            times[(export.model, export.img)] = (export.family, *found)
+            times.setdefault((export.model, export.img), []).append((export, *found))
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             problems.append((f"{export.model}.{export.img}", str(error)))
     rows = joined(arguments.pairs, times)
