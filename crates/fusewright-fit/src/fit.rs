@@ -40,7 +40,8 @@ impl<'a> Data<'a> {
         self.rows.iter().filter(wanted).collect()
     }
 
-    /// The values that make the mean error on rows that are not left out least, from those in `from`.
+    /// The values that make the mean error on rows that are not left out least. The search starts from those in `from`
+    /// and from the common start, because it may end in a hollow beside the lowest.
     fn fit(&self, set: &Set, family: Option<&str>, from: Coefficients, rounds: usize) -> Coefficients {
         let rows = self.select(set.classes, family, false);
         if rows.is_empty() {
@@ -53,10 +54,13 @@ impl<'a> Data<'a> {
             }
             coefficients
         };
-        let mut start = from;
-        let start: Vec<f64> = (set.fields)(&mut start).into_iter().map(|field| *field).collect();
         let cost = |values: &[f64]| Summary::of(&relative_errors(&rows, self.devices, &with(values))).mean;
-        let (values, _) = minimise(&start, set.bounds, rounds, cost);
+        let found = [from, START].map(|mut start| {
+            let start: Vec<f64> = (set.fields)(&mut start).into_iter().map(|field| *field).collect();
+            minimise(&start, set.bounds, rounds, cost)
+        });
+        let [values, other] = found;
+        let (values, _) = if other.1 < values.1 { other } else { values };
         let rounded: Vec<f64> = values.iter().map(|value| (value * 1e3).round() / 1e3).collect();
         with(&rounded)
     }
