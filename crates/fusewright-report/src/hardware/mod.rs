@@ -156,11 +156,14 @@ impl From<Figure<'_>> for DeviceFigure {
 
 /// The list as JSON: an array of [`DeviceRow`].
 pub fn device_list_json(devices: &[Device]) -> String {
-    let rows: Vec<DeviceRow> = devices.iter().map(DeviceRow::of).collect();
-    serde_json::to_string_pretty(&rows).expect("rows hold texts and numbers only") + "\n"
+    json(&devices.iter().map(DeviceRow::of).collect::<Vec<_>>())
 }
 
 /// One device as JSON: a [`DeviceDetails`].
 pub fn device_json(device: &Device) -> String {
-    serde_json::to_string_pretty(&DeviceDetails::of(device)).expect("details hold texts and numbers only") + "\n"
+    json(&DeviceDetails::of(device))
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("texts and numbers are always JSON") + "\n"
 }
