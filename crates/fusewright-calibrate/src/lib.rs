@@ -59,6 +59,9 @@ pub fn calibrate(effort: Effort, mut say: impl FnMut(&str)) -> Result<String, Ca
         .build()
         .map_err(|problem| CalibrateError::Threads { threads, problem: problem.to_string() })?;
     say(&format!("{}: {} cores, {threads} threads", machine.name, machine.cores));
+    if let Some(load) = machine.busy() {
+        say(&format!("other programs are running (load {load}): figures will be low, measure again when it is idle"));
+    }
     say("clock");
     let clock_ghz = clock::ghz(effort);
     say("products in single precision");

@@ -58,6 +58,13 @@ impl Machine {
         Self { name, cores, caches, caches_known, nearest_of_core, memory, simd_bits: simd_bits() }
     }
 
+    /// How many programs want to run, where the system tells, if that is more than there are cores.
+    pub(crate) fn busy(&self) -> Option<f64> {
+        let text = fs::read_to_string("/proc/loadavg").ok()?;
+        let load = text.split_whitespace().next()?.parse::<f64>().ok()?;
+        (load > 0.5 * self.cores as f64).then_some(load)
+    }
+
     /// Bytes that fit well into a level and not into the one before.
     pub(crate) fn working_set(&self, index: usize) -> u64 {
         let size = self.caches[index].bytes;

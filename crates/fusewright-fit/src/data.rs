@@ -207,19 +207,20 @@ fn unfused(row: UnfusedRow) -> Result<Option<Row>, String> {
     let causal = row.causal == 1;
     let sequences = batch * heads;
     let dtype = DType::F16;
-    let pass = |kind, rows, cols| {
+    let pass = |kind, passes: u64, rows: u64, cols: u64| {
         let elements = rows * cols;
-        Kernel::Stream(Stream { kind, rows, cols, dtype, flops: elements, bytes: 2 * dtype.bytes(elements) })
+        Kernel::Stream(Stream { kind, rows, cols, dtype, flops: elements, bytes: passes * dtype.bytes(elements) })
     };
     let mut kernels = vec![
         Kernel::Gemm(Gemm::plain(sequences, seq, seq, head_dim, dtype)),
-        pass(StreamKind::Softmax, sequences * seq, seq),
+        pass(StreamKind::Softmax, 2, sequences * seq, seq),
         Kernel::Gemm(Gemm::plain(sequences, seq, head_dim, seq, dtype)),
     ];
-    kernels.extend((0..COPIES).map(|_| pass(StreamKind::Copy, sequences * seq, head_dim)));
+    kernels.extend((0..COPIES).map(|_| pass(StreamKind::Copy, 2, sequences * seq, head_dim)));
     if causal {
-        // The mask is filled in, and what it hides is computed all the same.
-        kernels.extend((0..2).map(|_| pass(StreamKind::Pointwise, sequences * seq, seq)));
+        // Scores are scaled, then read again with the mask, which is stored; what it hides is computed all the same.
+        kernels.push(pass(StreamKind::Pointwise, 2, sequences * seq, seq));
+        kernels.push(pass(StreamKind::Pointwise, 3, sequences * seq, seq));
     }
     let flops = 4.0 * (sequences * seq * seq * head_dim) as f64 / if causal { 2.0 } else { 1.0 };
     let class = if causal { Class::UnfusedCausal } else { Class::UnfusedFull };

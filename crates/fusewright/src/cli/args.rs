@@ -189,6 +189,11 @@ pub(crate) enum HwCommand {
         #[command(flatten)]
         output: OutputArguments,
     },
+    /// Measures this machine's processor and writes its device file; half a minute, best while nothing else runs.
+    Calibrate {
+        #[command(flatten)]
+        output: OutputArguments,
+    },
     /// Checks device files and lists everything that is wrong with them.
     Check {
         /// TOML files that describe devices.

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use fusewright::hardware::{find, ids};
 use fusewright::report::{device_json, device_list_json, device_page, device_table, printable};
 use fusewright::{Device, Error, device, device_file, predict_file};
+use fusewright_calibrate::{Effort, calibrate};
 
 use super::args::{HwArguments, HwCommand, ListFormat, OutputArguments};
-use super::diagnostics::{Failure, error};
+use super::diagnostics::{Failure, error, note};
 use super::output::{self, Style};
 
 /// Columns of text.
@@ -37,8 +38,16 @@ pub(crate) fn run(arguments: &HwArguments) -> Result<(), Failure> {
             let device = device(hw)?;
             output::write(output, &predict_file(&device, csv)?, Style::Plain)
         }
+        HwCommand::Calibrate { output } => measure(output),
         HwCommand::Check { files } => check(files),
     }
+}
+
+/// Measures this machine; the steps go to standard error.
+fn measure(output: &OutputArguments) -> Result<(), Failure> {
+    output::check(output)?;
+    let text = calibrate(Effort::Full, note).map_err(|problem| Failure::input(problem.to_string()))?;
+    output::write(output, &text, Style::Plain)
 }
 
 /// Checks all files, the fine ones after a bad one too.
