@@ -47,6 +47,10 @@ PLAIN = re.compile(r"(vit|deit)_(tiny|small|base|large|huge)_patch\d+_\d+")
 """Names of plain vision transformers: all of these are taken."""
 
 
+FOLDING = ("fuse", "reparameterize", "switch_to_deploy")
+"""Methods of modules whose parallel branches can be folded into one."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A model at a size of its images, with its multiply-accumulates in 1e9 and the batch of its export."""
@@ -115,11 +119,11 @@ def chosen(rows: list[Measured], per_family: int, largest: float) -> list[Measur
     return list(dict.fromkeys(row for _, row in rounds))
 
 
-def build(row: Measured) -> nn.Module:
-    """The model, for images of the size of the row."""
+def build(row: Measured, devices: tuple[str, ...] = ("meta", "cpu")) -> nn.Module:
+    """The model, for images of the size of the row, on the first device where it can be built."""
     attempts: list[dict[str, int]] = [{"img_size": row.img}, {}]
     problem: Exception | None = None
-    for device in ("meta", "cpu"):
+    for device in devices:
         for arguments in attempts:
             try:
                 with torch.device(device):
@@ -196,8 +200,9 @@ def export_row(row: Measured, folder: Path) -> list[Exported]:
             model = build(row)
             size = mega_params(model)
             name = export(model, row, folder / f"{row.model}.{row.img}").name
-            folded = reparameterize_model(model)
-            if mega_params(folded) != size:
+            if any(hasattr(module, name) for module in model.modules() for name in FOLDING):
+                # Folding computes with the weights, so they have to be there.
+                folded = reparameterize_model(build(row, ("cpu",)))
                 path = export(folded, row, folder / f"{row.model}.{row.img}.folded")
                 found.append((path.name, mega_params(folded), ""))
     except Exception as error:  # noqa: BLE001 - the reason goes into the index
