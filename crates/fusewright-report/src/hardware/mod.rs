@@ -5,6 +5,8 @@ mod page;
 use fusewright_device::{Device, Figure, Quantity};
 use serde::Serialize;
 
+use crate::json::indented;
+
 pub use page::{device_page, device_table};
 
 /// A device in the list.
@@ -156,14 +158,10 @@ impl From<Figure<'_>> for DeviceFigure {
 
 /// The list as JSON: an array of [`DeviceRow`].
 pub fn device_list_json(devices: &[Device]) -> String {
-    json(&devices.iter().map(DeviceRow::of).collect::<Vec<_>>())
+    indented(&devices.iter().map(DeviceRow::of).collect::<Vec<_>>())
 }
 
 /// One device as JSON: a [`DeviceDetails`].
 pub fn device_json(device: &Device) -> String {
-    json(&DeviceDetails::of(device))
-}
-
-fn json(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("texts and numbers are always JSON") + "\n"
+    indented(&DeviceDetails::of(device))
 }
