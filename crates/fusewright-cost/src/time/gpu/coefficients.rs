@@ -3,7 +3,7 @@
 //! Every figure is shared by all devices of a family; a family that nothing was measured on gets the shared set. The
 //! numbers are in `fitted.rs`, which `cargo run --release -p fusewright-fit` writes.
 
-use super::fitted;
+use super::{fitted, whole_models};
 
 /// Tiled matrix products on one kind of unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -119,7 +119,7 @@ pub struct Coefficients {
 impl Coefficients {
     /// Those of a family, e.g. `hopper`; the shared set where nothing was fitted for it.
     pub fn of(family: &str) -> &'static Coefficients {
-        let own = fitted::FAMILIES.iter().find(|(name, _)| *name == family);
+        let own = whole_models::FAMILIES.iter().chain(fitted::FAMILIES).find(|(name, _)| *name == family);
         own.map_or(&fitted::SHARED, |(_, coefficients)| coefficients)
     }
 }

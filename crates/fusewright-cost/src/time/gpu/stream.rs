@@ -9,6 +9,11 @@ use crate::time::{Stream, StreamKind};
 const FIRST_POWER: f64 = 10.0;
 /// Up to this many elements a row is held by the threads of one warp, whatever its length.
 const WARP_ROW: u64 = 1024;
+/// Threads of a multiprocessor that work side by side.
+const RESIDENT_THREADS: f64 = 1536.0;
+/// Time of a thread for one interpolated value, s: four dependent reads. Found on whole models, see
+/// `docs/accuracy-models.md`.
+const RESAMPLE_STEP_S: f64 = 2.5e-7;
 /// Share of the general-purpose rate that element-by-element arithmetic reaches.
 const ARITHMETIC_EFFICIENCY: f64 = 0.5;
 
@@ -28,9 +33,11 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
     let arithmetic = stream.flops as f64 / (machine.vector_peak * ARITHMETIC_EFFICIENCY);
     let from_memory = |share: f64| bytes / (machine.bandwidth * share);
     match stream.kind {
-        StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction => {
+        StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction | StreamKind::Resample => {
             let memory = from_memory(set.pointwise);
-            Parts { compute: arithmetic, memory, start, total: arithmetic.max(memory) + start }
+            let walk = if stream.kind == StreamKind::Resample { walk(machine, stream) } else { 0.0 };
+            let compute = arithmetic.max(walk);
+            Parts { compute, memory, start, total: compute.max(memory) + start }
         }
         StreamKind::Softmax => {
             let half = stream.dtype.bytes(1) < 4;
@@ -46,6 +53,12 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
             Parts { compute: on_chip.max(arithmetic), memory, start, total }
         }
     }
+}
+
+/// The threads of a resampling pass each walk over all columns; more of them than the device holds take turns.
+fn walk(machine: &Machine, stream: &Stream) -> f64 {
+    let turns = (stream.rows as f64 / (machine.units * RESIDENT_THREADS)).max(1.0);
+    turns * stream.cols as f64 * RESAMPLE_STEP_S
 }
 
 /// The figure for rows of this length.
