@@ -1,1 +1,1 @@
-"""How well predicted times agree with measured ones."""
+"""Predicted kernel times against measured ones: the figures of docs/accuracy.md."""

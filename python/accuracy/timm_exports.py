@@ -27,6 +27,7 @@ from pathlib import Path
 import timm
 import torch
 from timm.models import is_model, model_entrypoint
+from timm.utils import reparameterize_model
 from torch import nn
 from torch.export import ExportedProgram
 
@@ -46,6 +47,10 @@ PLAIN = re.compile(r"(vit|deit)_(tiny|small|base|large|huge)_patch\d+_\d+")
 """Names of plain vision transformers: all of these are taken."""
 
 
+FOLDING = ("fuse", "reparameterize", "switch_to_deploy")
+"""Methods of modules whose parallel branches can be folded into one."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """A model at a size of its images, with its multiply-accumulates in 1e9 and the batch of its export."""
@@ -58,13 +63,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Exported:
-    """A row of `index.csv`; `problem` is empty where there is none."""
+    """A row of `index.csv`, with the parameters of the export in 1e6; `problem` is empty where there is none."""
 
     model: str
     img: int
     family: str
     file: str
     batch: int
+    mega_params: float
     problem: str
 
 
@@ -113,11 +119,11 @@ def chosen(rows: list[Measured], per_family: int, largest: float) -> list[Measur
     return list(dict.fromkeys(row for _, row in rounds))
 
 
-def build(row: Measured) -> nn.Module:
-    """The model, for images of the size of the row."""
+def build(row: Measured, devices: tuple[str, ...] = ("meta", "cpu")) -> nn.Module:
+    """The model, for images of the size of the row, on the first device where it can be built."""
     attempts: list[dict[str, int]] = [{"img_size": row.img}, {}]
     problem: Exception | None = None
-    for device in ("meta", "cpu"):
+    for device in devices:
         for arguments in attempts:
             try:
                 with torch.device(device):
@@ -181,17 +187,35 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def export_row(row: Measured, folder: Path) -> Exported:
-    """Exports one model and says what became of it."""
-    problem, name = "", ""
+def export_row(row: Measured, folder: Path) -> list[Exported]:
+    """Exports one model and says what became of it.
+
+    A model whose parallel branches can be folded into one, as some are before they are timed, is exported both ways.
+    """
+    found = []
+    problem, name, size = "", "", 0.0
     try:
         with time_limit(TIME_LIMIT_S), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            name = export(build(row), row, folder / f"{row.model}.{row.img}").name
+            model = build(row)
+            size = mega_params(model)
+            name = export(model, row, folder / f"{row.model}.{row.img}").name
+            if any(hasattr(module, name) for module in model.modules() for name in FOLDING):
+                # Folding computes with the weights, so they have to be there.
+                folded = reparameterize_model(build(row, ("cpu",)))
+                path = export(folded, row, folder / f"{row.model}.{row.img}.folded")
+                found.append((path.name, mega_params(folded), ""))
     except Exception as error:  # noqa: BLE001 - the reason goes into the index
         first = str(error).strip().splitlines() or [""]
         problem = f"{type(error).__name__}: {first[0][:160]}"
-    return Exported(row.model, row.img, family_of(row.model), name, row.batch, problem)
+    found.insert(0, (name, size, "" if name else problem))
+    family = family_of(row.model)
+    return [Exported(row.model, row.img, family, name, row.batch, *rest) for name, *rest in found]
+
+
+def mega_params(model: nn.Module) -> float:
+    """Parameters in 1e6."""
+    return sum(parameter.numel() for parameter in model.parameters()) / 1e6
 
 
 def main() -> int:
@@ -216,10 +240,10 @@ def main() -> int:
     for row in rows:
         if (row.model, row.img) in done:
             continue
-        result = export_row(row, arguments.folder)
+        results = export_row(row, arguments.folder)
         with index.open("a", newline="") as file:
-            csv.writer(file).writerow(asdict(result).values())
-        print(row.model, row.img, result.problem or "ok", flush=True)
+            csv.writer(file).writerows(asdict(result).values() for result in results)
+        print(row.model, row.img, results[0].problem or "ok", flush=True)
     return 0
 
 

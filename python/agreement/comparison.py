@@ -7,7 +7,7 @@ holds, from PyTorch's own data. Any other difference stays a difference.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import product
 
 from agreement.binary import Figures
 from agreement.counting import Reference
@@ -20,7 +20,7 @@ QUANTITIES = {
 }
 
 REASONS = {
-    "b": "the file does not tell a buffer that is added to results from a parameter",
+    "b": "the file does not tell a buffer that results are added to or scaled by from a parameter",
     "c": "the exporter computed position tables and scalars of the model ahead: what they were made "
     "from is gone",
     "f": "the exporter folded batch normalisations into convolutions: their scale and shift are "
@@ -52,8 +52,8 @@ class Program:
 
     unused: int = 0
     """Elements of those that no call touches."""
-    lookups: tuple[int, ...] = ()
-    """For each table that is read at constant places: the rows read, less the table."""
+    lookups: tuple[tuple[int, int], ...] = ()
+    """For each table that is read at constant places: elements of the rows read and of all rows."""
 
 
 def differences(
@@ -85,16 +85,18 @@ def _reason(
 
 def _gone(reference: Reference, program: Program, difference: int) -> str | None:
     """The letters of what exporters do to parameters that together make up the difference."""
-    amounts = [
-        ("b", reference.added),
-        ("c", -reference.ahead),
-        ("f", -reference.folded),
-        ("p", -program.unused),
-        *(("g", amount) for amount in program.lookups),
+    causes = [
+        [("b", reference.added)],
+        [("c", -reference.ahead)],
+        [("f", -reference.folded)],
+        [("p", -program.unused)],
+        # The rows look like a parameter, or like the constant that they are.
+        *([("g", rows - table), ("c", -table)] for rows, table in program.lookups),
     ]
-    amounts = [each for each in amounts if each[1]]
-    for count in range(1, len(amounts) + 1):
-        for chosen in combinations(amounts, count):
-            if sum(amount for _, amount in chosen) == difference:
-                return "".join(sorted({letter for letter, _ in chosen}))
-    return None
+    options = [[("", 0), *(each for each in cause if each[1])] for cause in causes]
+    matches = [
+        [letter for letter, _ in chosen if letter]
+        for chosen in product(*options)
+        if sum(amount for _, amount in chosen) == difference
+    ]
+    return "".join(sorted(set(min(matches, key=len)))) if matches else None

@@ -17,7 +17,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from agreement.model import Model, modules_of
+from agreement.model import Model, frozen_buffers, modules_of
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Reference:
     ahead: int = 0
     """Parameters that exporters compute with: tables of relative positions, and scalars."""
     added: int = 0
-    """Elements of buffers that are added to results."""
+    """Elements of buffers that results are added to or scaled by."""
     angles: int = 0
     """FLOPs of rotary angles if they are products of a column and a row, one term a sum."""
 
@@ -112,11 +112,13 @@ def _ahead(module: nn.Module) -> int:
 
 
 def _added(module: nn.Module) -> int:
-    return sum(
+    added = sum(
         each.numel()
         for name, each in module.named_buffers()
         if name.endswith(("logits_bias", "k_bias"))
     )
+    # Of the four vectors of a frozen normalisation, two are left in a file: a scale and a shift.
+    return added + sum(each.numel() for each in frozen_buffers(module)) // 2
 
 
 class Siblings(TorchFunctionMode):

@@ -107,9 +107,9 @@ class Exporter:
                 used.add(id(tensor))
         return sum(size for tensor, size in sizes.items() if tensor not in used)
 
-    def lookups(self) -> list[int]:
-        """For each table that a call reads at constant places only: the rows it reads, less the
-        table, in elements."""
+    def lookups(self) -> list[tuple[int, int]]:
+        """For each table that a call reads at constant places only: elements of the rows it reads
+        and of all rows."""
         graph = self.program.graph
         inputs = set(self.program.graph_signature.user_inputs)
         varying: set[torch.fx.Node] = set()
@@ -122,7 +122,7 @@ class Exporter:
                 read[table] = read.get(table, 0) + node.meta["val"].numel()
         lookup = torch.ops.aten.embedding.default
         return [
-            rows - table.meta["val"].numel()
+            (rows, table.meta["val"].numel())
             for table, rows in read.items()
             if all(user.target is lookup and user not in varying for user in table.users)
         ]

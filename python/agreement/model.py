@@ -73,11 +73,19 @@ class Model:
             for parameter in module.parameters():
                 if parameter.is_floating_point():
                     parameter.normal_(std=0.02)
+            for buffer in frozen_buffers(module):
+                buffer.uniform_(0.5, 1.5)
         return module
 
     def arguments(self, size: str, device: str) -> dict[str, Tensor]:
         """The keyword arguments of one call."""
         return {each.name: each.tensor(device) for each in self.inputs(size)}
+
+
+def frozen_buffers(module: nn.Module) -> list[Tensor]:
+    """Scale, shift, mean and variance of batch normalisations that hold them all as buffers."""
+    frozen = [each for each in module.modules() if "FrozenBatchNorm" in type(each).__name__]
+    return [buffer for each in frozen for buffer in each.buffers()]
 
 
 def image(side: int = 224, name: str = "x") -> Callable[[str], tuple[Input, ...]]:

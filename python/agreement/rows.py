@@ -100,7 +100,7 @@ def _read(
     if any(each.quantity == "parameters" for each in found):
         unused = _remembered(folder / "unused.json", exporter.unused_parameters)
         lookups = _remembered(folder / "lookups.json", exporter.lookups)
-        found = differences(form, reference, Program(unused, tuple(lookups)), figures)
+        found = differences(form, reference, Program(unused, tuple(map(tuple, lookups))), figures)
     return Cell("read", found, figures.uncounted, change=change)
 
 

@@ -18,6 +18,7 @@ from torch import nn
 
 from fusewright import fx_shapes
 from fusewright.fx_error import FxExportError
+from fusewright.fx_regions import inline_regions
 
 # As leaves these would hide whole networks, and tracing through them fails on their control
 # flow. Failing is right: torch.export then opens them.
@@ -110,4 +111,5 @@ def trace_exported(model: nn.Module, inputs: Sequence[Any]) -> torch.fx.GraphMod
         # A check of the input shapes that torch adds; it computes nothing.
         if node.op == "call_module" and node.target == "_guards_fn":
             graph_module.graph.erase_node(node)
+    inline_regions(graph_module)
     return graph_module

@@ -81,11 +81,12 @@ def figures(**changed: int) -> Figures:
         ("onnx-20", {"parameters": 1005}, "g"),
         ("onnx-20", {"parameters": 965}, "g"),
         ("onnx-20", {"parameters": 975}, "fg"),
+        ("onnx-20", {"parameters": 940}, "c"),
         ("onnx-20", {"contraction": 4950}, "t"),
         ("config", {"contraction": 5030}, "r"),
         ("fx", {"merges": 5}, "l"),
         # By another amount, or in a form that does nothing of the kind, it is no reason.
-        ("onnx-20", {"parameters": 971}, None),
+        ("onnx-20", {"parameters": 951}, None),
         ("onnx-20", {"parameters": 1030}, None),
         ("pt2", {"parameters": 970}, None),
         ("pt2", {"contraction": 4950}, None),
@@ -96,7 +97,7 @@ def figures(**changed: int) -> Figures:
 )
 def test_a_reason_holds_for_exactly_one_amount(form, changed, reason):
     (difference,) = differences(
-        form, REFERENCE, Program(unused=7, lookups=(5, -40)), figures(**changed)
+        form, REFERENCE, Program(unused=7, lookups=((65, 60), (50, 90))), figures(**changed)
     )
     assert difference.reason == reason
     assert Cell("read", (difference,)).verdict == ("explained" if reason else "different")

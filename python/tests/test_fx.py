@@ -398,6 +398,28 @@ def test_control_flow_on_shapes_falls_back_to_torch_export(caplog):
     assert parameter(document, "linear.bias")["shape"] == [4]
 
 
+class QuietBranch(nn.Module):
+    """Control flow that symbolic tracing cannot follow, and blocks that torch.export wraps."""
+
+    def forward(self, x):
+        if x.shape[0] > 1:
+            x = x * 2
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            angles = x.cos() + 1
+            both = angles.split(2, dim=-1)
+        return x @ both[0], both[1]
+
+
+def test_blocks_without_gradients_are_opened():
+    document = export_model(QuietBranch(), [(4, 4)], "quiet")
+    assert document["producer"]["tracer"] == "torch.export"
+    targets = [node["target"] for node in document["nodes"] if node["op"] == "call_function"]
+    assert not any("higher_order" in target for target in targets)
+    assert "torch.ops.aten.cos.default" in targets
+    assert not any(node["op"] == "get_attr" for node in document["nodes"])
+    assert node(document, "output")["out"] == [tensor(4, 2), tensor(4, 2)]
+
+
 def test_a_transformer_encoder_is_opened():
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
     model = nn.TransformerEncoder(layer, 1, enable_nested_tensor=False).eval()

@@ -7,7 +7,7 @@
 use fusewright_device::Device;
 use fusewright_ir::DType;
 
-use crate::time::{Kernel, sustained_product_rate};
+use crate::time::{Convolution, Kernel, sustained_product_rate};
 
 /// Energy of a byte over what the memories alone take: the rest goes to controllers, crossbars and units that wait.
 /// Decode on an H100 takes at least 145 pJ of dynamic energy for each byte of weights (ML.ENERGY), where the memories of its
@@ -71,7 +71,9 @@ impl Activity {
     /// What a kernel does when all its operands are in main memory. Of causal attention, the half that is needed.
     pub fn of(kernel: &Kernel) -> Self {
         let (contraction_flops, other_flops, dtype) = match kernel {
-            Kernel::Gemm(gemm) => (kernel.needed_flops(), 0.0, gemm.input),
+            Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
+                (kernel.needed_flops(), 0.0, gemm.input)
+            }
             Kernel::Attention(attention) => {
                 let width = (attention.head_dim as f64 + attention.value_dim as f64).max(1.0);
                 // Five operations of softmax for each score, which costs 2 · width in the products.

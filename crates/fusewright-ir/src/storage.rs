@@ -71,6 +71,11 @@ impl Storage {
         self.strides[value.index()].is_none()
     }
 
+    /// The value can be described in another shape of as many elements where it lies.
+    pub fn can_reshape(&self, value: ValueId, tensor: &TensorType, shape: &[u64]) -> bool {
+        reshaped_strides(&tensor.shape, &self.strides_of(value, tensor), shape).is_some()
+    }
+
     fn strides_of(&self, value: ValueId, tensor: &TensorType) -> Strides {
         match &self.strides[value.index()] {
             Some(strides) => Strides::from_slice(strides),

@@ -190,7 +190,7 @@ impl Origins {
             return (Identity { literal, owner: Some((program.text(name).to_owned(), String::new(), 0)) }, origin);
         }
         let owner = place.and_then(|(call, index)| {
-            let path = module_path(call);
+            let path = called_again(module_path(call), program.text(literal));
             let op = call.node.op_type.clone();
             let index = if matches!(op.as_str(), "Add" | "Mul" | "Sub" | "Div") { 0 } else { index };
             (!path.is_empty()).then_some((path, op, index))
@@ -228,6 +228,18 @@ fn traced_owner(call: &Call<'_>, index: usize, own: &str) -> Option<String> {
         _ => names.get(index.saturating_sub(1)).or(names.last()),
     };
     found.map(|name| unmangled(name, &module_path(call)))
+}
+
+/// The module of a call. One that is called again has a number behind its name, and owns what its first call read.
+fn called_again(path: String, literal: &str) -> String {
+    let own = literal.rsplit_once('.').map_or("", |(module, _)| module);
+    let again = |part: &str, own: &str| {
+        let number = part.strip_prefix(own).and_then(|rest| rest.strip_prefix('_'));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let same = path.split('.').count() == own.split('.').count()
+        && path.split('.').zip(own.split('.')).all(|(part, own)| part == own || again(part, own));
+    if same { own.to_owned() } else { path }
 }
 
 /// What the input of an operator is called in a module.
@@ -344,7 +356,14 @@ impl<'p, 'm> Uses<'p, 'm> {
                 let reads = call.inputs.iter().flatten().any(|&name| self.is_active(name));
                 let captures =
                     call.branches.iter().flat_map(|branch| &branch.captured).any(|&name| self.is_active(name));
-                if (reads || captures) && !measures {
+                // What a linear layer makes of constants is computed at run time. Traced operations name their
+                // parameters anyway.
+                let layer = call.inputs.get(1).copied().flatten().filter(|_| traced(call).is_none());
+                let layer = layer.is_some_and(|name| {
+                    let rank = self.program.entry(name).and_then(|entry| entry.literal).map(|tensor| tensor.dims.len());
+                    rank.is_some_and(|rank| Self::is_turned_weight(call, 1, rank, self.program.text(name)))
+                });
+                if (reads || captures || layer) && !measures {
                     for &name in call.outputs.iter().flatten() {
                         self.activate(name);
                     }
@@ -417,7 +436,10 @@ impl<'p, 'm> Uses<'p, 'm> {
             return Role::Buffer;
         }
         if row.is_some_and(|row| row.weights.contains(&index)) {
-            return if active { Role::Parameter } else { Role::Constant };
+            // A number that was computed ahead scales a factor, it is none.
+            let factor = ty.rank() > 0 || !is_generated(text);
+            let trained = active && factor || Self::is_turned_weight(call, index, ty.rank(), text);
+            return if trained { Role::Parameter } else { Role::Constant };
         }
         let through = || {
             let results = call.outputs.iter().flatten();
@@ -432,9 +454,11 @@ impl<'p, 'm> Uses<'p, 'm> {
             "Einsum" | "PRelu" | "LSTM" | "GRU" | "RNN" if active => Role::Parameter,
             "Add" | "Sub" | "Mul" | "Div" if active => {
                 // One extent of its own is a bias or a scale. A table of positions is added to rows; what is added to
-                // scores on the way to a softmax is a mask or what was computed from a table.
+                // scores on the way to a softmax is a mask or what was computed from a table, and what stands in the
+                // graph itself was written in the model's code.
                 let vector = spread == 1 && !ty.shape.is_empty();
-                let added = call.node.op_type == "Add" && spread > 1 && !self.reaches_softmax(call, DEPTH);
+                let written = text.contains("/Constant");
+                let added = call.node.op_type == "Add" && spread > 1 && !written && !self.reaches_softmax(call, DEPTH);
                 if vector || state || added { Role::Parameter } else { Role::Constant }
             }
             "Concat" if active && spread == 1 && ty.rank() > 1 => Role::Parameter,
@@ -448,6 +472,21 @@ impl<'p, 'm> Uses<'p, 'm> {
                 through()
             }
             _ => Role::Constant,
+        }
+    }
+
+    /// The matrix of a linear layer, whose name was lost as it was turned. No input needs to reach the layer: some
+    /// decoders begin with zeros and learned positions.
+    fn is_turned_weight(call: &Call<'m>, index: usize, rank: usize, text: &str) -> bool {
+        if index != 1 || rank != 2 || !matches!(call.node.op_type.as_str(), "MatMul" | "Gemm") {
+            return false;
+        }
+        match traced(call) {
+            Some(traced) => {
+                let own = mangle(text);
+                traced_names(traced).any(|name| name.starts_with("p_")) && traced_names(traced).all(|name| name != own)
+            }
+            None => text.starts_with("onnx::MatMul"),
         }
     }
 

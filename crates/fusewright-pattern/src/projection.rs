@@ -27,7 +27,9 @@ pub fn projection_of(graph: &Graph, storage: &Storage, id: NodeId) -> Option<Pro
         _ => return None,
     };
     let weight_type = graph.tensor(weight)?;
-    if weight_type.rank() != 2 {
+    // Repeated for each batch, as decomposition writes it, it is the same matrix still.
+    let [.., rows, columns] = weight_type.shape[..] else { return None };
+    if storage.distinct_elements(weight) != rows.saturating_mul(columns) {
         return None;
     }
     let transposed = weight_of(graph, weight)?.transposed;
@@ -61,7 +63,7 @@ pub(crate) fn weight_of(graph: &Graph, value: ValueId) -> Option<Weight> {
             let member = match &node.op {
                 Op::View(view) if matches!(**view, View::Alias) => index as usize,
                 Op::View(view) => {
-                    transposed ^= matches!(&**view, View::Permute { axes } if axes[..] == [1, 0]);
+                    transposed ^= matches!(&**view, View::Permute { axes } if exchanges_last_two(axes));
                     0
                 }
                 Op::Copy(copy) if matches!(**copy, Copy::Cast { .. } | Copy::Contiguous | Copy::Clone) => 0,
@@ -76,6 +78,11 @@ pub(crate) fn weight_of(graph: &Graph, value: ValueId) -> Option<Weight> {
         }
     }
     walk(graph, value, &mut { WEIGHT_STEPS })
+}
+
+fn exchanges_last_two(axes: &[u32]) -> bool {
+    let [batch @ .., last, before] = axes else { return false };
+    last.checked_sub(1) == Some(*before) && batch.iter().copied().eq(0..*before)
 }
 
 /// Back through steps whose result is their operand in every respect, or its rows in one axis.

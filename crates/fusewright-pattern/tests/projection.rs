@@ -30,6 +30,13 @@ fn spellings_agree_on_the_input_and_on_how_the_weight_is_stored() {
             ),
             true,
         ),
+        (
+            format!(
+                "parameter %w: f32[6, 8]\n{turned}\n%each: f32[2, 8, 6] = expand(%wt) {{shape = [2, 8, 6]}}\n\
+                 %y: f32[2, 5, 6] = matmul(%x, %each)"
+            ),
+            true,
+        ),
         ("constant %w: f32[8, 6]\n%y: f32[2, 5, 6] = matmul(%x, %w)".to_owned(), false),
         (
             "parameter %h: f16[8, 6]\n%w: f32[8, 6] = cast(%h) {dtype = \"f32\"}\n%y: f32[2, 5, 6] = matmul(%x, %w)"

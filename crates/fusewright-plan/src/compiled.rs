@@ -18,7 +18,7 @@ use fusewright_ir::{NodeId, TensorType};
 use crate::attach::attach;
 use crate::chain::Assignment;
 use crate::dataflow::Dataflow;
-use crate::loops::{Loop, loop_of};
+use crate::loops::{Loop, is_whole, loop_of};
 use crate::merging::Merging;
 use crate::parallel::Merges;
 use crate::quotient::awaited;
@@ -97,7 +97,8 @@ impl<'a> Fuser<'a> {
         let mut makers: Vec<(Reverse<u64>, NodeId)> = Vec::new();
         for (position, &input) in node.inputs.iter().enumerate() {
             let fixed = own.scattered && position == 0;
-            if let Some(maker) = awaited(graph, storage, input).filter(|_| !fixed) {
+            if let Some(maker) = awaited(graph, storage, input).filter(|&maker| !fixed && !is_whole(graph.node(maker)))
+            {
                 makers.push((Reverse(graph.tensor(input).map_or(0, TensorType::bytes)), maker));
             }
         }

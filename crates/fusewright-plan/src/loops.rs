@@ -10,6 +10,16 @@ use fusewright_ir::{Graph, Node, Op, TensorType};
 /// Taps of a pooling window up to which it is unrolled into a loop.
 const MOST_TAPS: u64 = 25;
 
+/// Operands up to which a join of tensors is part of a loop; more of them are each copied to their place, and the whole
+/// is in memory before it is read.
+const MOST_JOINED: usize = 8;
+
+/// The result of this node has to be in memory before anything reads it.
+pub(crate) fn is_whole(node: &Node) -> bool {
+    let joins = matches!(&node.op, Op::Copy(copy) if matches!(**copy, Copy::Concat { .. } | Copy::Stack { .. }));
+    joins && node.inputs.len() > MOST_JOINED
+}
+
 /// The iteration of a loop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Loop {

@@ -1,16 +1,17 @@
 //! Whether one wide product is faster than several narrow ones: it is not where the waves of the wide grid fall badly.
 
-use fusewright_cost::time::{Gemm, Kernel, predict};
+use fusewright_cost::time::{Gemm, merge_gain};
 use fusewright_device::Device;
 use fusewright_ir::DType;
 
 use crate::realize::product_of;
 use crate::{Analysis, ParallelMerge};
 
-/// A merged product may be this much slower by the model and is taken all the same: less is within its noise.
-const TOLERANCE: f64 = 1.02;
+/// The least predicted gain of a merge that is taken. Of measured merges that were predicted to gain less than this, about
+/// as many lost time as won (`docs/accuracy.md`).
+const LEAST_GAIN: f64 = 1.01;
 
-/// A merge that would be slower on the device that the plan is for.
+/// A merge that would not be faster on the device that the plan is for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefusedMerge {
     /// What would have been merged.
@@ -21,16 +22,15 @@ pub struct RefusedMerge {
     pub merged_us: f64,
 }
 
-/// The refusal of a merge that is slower than its parts; `None` where it is not, or where a part has no price.
-pub(crate) fn slower_merged(analysis: &Analysis, merge: &ParallelMerge, device: &Device) -> Option<RefusedMerge> {
+/// The refusal of a merge that gains nothing on its parts; `None` where it gains, or where a part has no price.
+pub(crate) fn without_gain(analysis: &Analysis, merge: &ParallelMerge, device: &Device) -> Option<RefusedMerge> {
     let parts: Option<Vec<Gemm>> =
         merge.members.iter().map(|&id| product_of(analysis.graph, &analysis.storage, id)).collect();
     let parts = parts?;
     let merged = side_by_side(&parts, shared_bytes(analysis, merge))?;
-    let time = |gemm: &Gemm| predict(device, &Kernel::Gemm(gemm.clone())).us;
-    let apart_us = parts.iter().map(time).sum();
-    let merged_us = time(&merged);
-    (merged_us > TOLERANCE * apart_us).then(|| RefusedMerge { merge: merge.clone(), apart_us, merged_us })
+    let gain = merge_gain(device, &parts, &merged);
+    let refused = || RefusedMerge { merge: merge.clone(), apart_us: gain.apart_us, merged_us: gain.merged_us };
+    (gain.ratio() < LEAST_GAIN).then(refused)
 }
 
 /// Bytes of the input that the parts share.

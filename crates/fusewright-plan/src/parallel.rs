@@ -10,7 +10,7 @@ use fusewright_ir::{NodeId, ValueId};
 use fusewright_pattern::{literal_name, projection_of};
 
 use crate::chain::Assignment;
-use crate::merge_price::{RefusedMerge, slower_merged};
+use crate::merge_price::{RefusedMerge, without_gain};
 use crate::quotient::Quotient;
 use crate::{Analysis, Profile};
 
@@ -28,12 +28,12 @@ pub struct ParallelMerge {
 pub(crate) struct Merges {
     /// Those that become one product.
     pub(crate) taken: Vec<ParallelMerge>,
-    /// Those that would be slower as one.
+    /// Those that would not be faster as one.
     pub(crate) refused: Vec<RefusedMerge>,
 }
 
 /// Finds the sets of siblings that may merge, given a partition without merges. Where a device is given, the default
-/// profile takes only those that are not slower there.
+/// profile takes only those that are faster there.
 pub(crate) fn find_merges(
     analysis: &Analysis,
     profile: Profile,
@@ -72,7 +72,7 @@ pub(crate) fn find_merges(
             }
             let merge = ParallelMerge { members, input };
             let judge = device.filter(|_| profile == Profile::Default);
-            match judge.and_then(|device| slower_merged(analysis, &merge, device)) {
+            match judge.and_then(|device| without_gain(analysis, &merge, device)) {
                 Some(refused) => merges.refused.push(refused),
                 None => merges.taken.push(merge),
             }

@@ -73,7 +73,7 @@ impl Partitioner for FusionBasedPartitioner {
 pub struct AttentionFusionPartitioner<'a> {
     /// The rules.
     pub rules: RuleTable,
-    /// In the default profile, merge only what is not slower merged on this device; without one, merge all.
+    /// In the default profile, merge only what is faster merged on this device; without one, merge all.
     pub device: Option<&'a Device>,
 }
 

@@ -54,7 +54,7 @@ pub struct Plan {
     pub pattern_names: Vec<String>,
     /// Parallel projections that were merged.
     pub merges: Vec<ParallelMerge>,
-    /// Parallel projections that would be slower merged on the device that the plan is for.
+    /// Parallel projections that would not be faster merged on the device that the plan is for.
     pub refused_merges: Vec<RefusedMerge>,
     /// Attentions whose steps are all in one group of this plan.
     pub attention_chains: usize,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fusewright_cost::time::{Kernel, StreamKind, Term};
+use fusewright_cost::time::{Gemm, Kernel, StreamKind, Term};
 use fusewright_plan::{TimedKernel, Timing};
 use serde::Serialize;
 
@@ -20,11 +20,12 @@ pub struct TermReport {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeviceKernel {
-    /// `gemm`, `attention`, `pointwise`, `softmax`, `layernorm`, `rmsnorm`, `reduction` or `copy`.
+    /// `gemm`, `convolution`, `attention`, `pointwise`, `softmax`, `layernorm`, `rmsnorm`, `reduction`, `copy` or
+    /// `resample`.
     pub op: String,
     /// Element type of its operands.
     pub dtype: String,
-    /// Its extents by name: `batch`, `m`, `n`, `k` of a product; `b`, `h`, `h_kv`, `s_q`, `s_kv`, `d`, `d_v` of an
+    /// Its extents by name: `batch`, `m`, `n`, `k` of a product or convolution; `b`, `h`, `h_kv`, `s_q`, `s_kv`, `d`, `d_v` of an
     /// attention; `rows`, `cols` of a pass.
     pub extents: BTreeMap<String, u64>,
     /// Bytes read and written.
@@ -39,8 +40,10 @@ pub struct DeviceKernel {
 
 impl DeviceKernel {
     fn of(timed: &TimedKernel) -> Self {
+        let product = |g: &Gemm| vec![("batch", g.batch), ("m", g.m), ("n", g.n), ("k", g.k)];
         let (op, dtype, extents): (_, _, Vec<(&str, u64)>) = match &timed.kernel {
-            Kernel::Gemm(g) => ("gemm", g.input, vec![("batch", g.batch), ("m", g.m), ("n", g.n), ("k", g.k)]),
+            Kernel::Gemm(g) => ("gemm", g.input, product(g)),
+            Kernel::Convolution(c) => ("convolution", c.product.input, product(&c.product)),
             Kernel::Attention(a) => (
                 "attention",
                 a.dtype,
@@ -80,6 +83,7 @@ impl DeviceKernel {
 
 fn stream_name(kind: StreamKind) -> &'static str {
     match kind {
+        StreamKind::Resample => "resample",
         StreamKind::Copy => "copy",
         StreamKind::Pointwise => "pointwise",
         StreamKind::Reduction => "reduction",

@@ -36,7 +36,7 @@ pub struct NotRealizable {
     pub groups: u64,
 }
 
-/// Parallel projections that stay apart, because one wide product is slower on the device.
+/// Parallel projections that stay apart, because one wide product is not faster on the device.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct RefusedMergeReport {

@@ -63,7 +63,7 @@ pub(crate) fn time_summary(report: &PlanReport, best: &StrategyReport) -> Option
         let _ = std::fmt::Write::write_fmt(
             &mut text,
             format_args!(
-                "; {count} {plural} refused: {} apart, {} merged",
+                "; {count} {plural} refused as no gain: {} apart, {} merged",
                 tied(&us_text(refused.apart_us)),
                 tied(&us_text(refused.merged_us))
             ),

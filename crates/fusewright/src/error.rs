@@ -11,6 +11,8 @@ use fusewright_plan::CertificateError;
 use fusewright_torch::fx::FxError;
 use fusewright_torch::pt2::Pt2Error;
 
+use crate::KernelTableError;
+
 /// Why a model could not be opened or planned. The message names the file and the place in it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +39,15 @@ pub enum Error {
         /// What is wrong, and where in which file.
         #[source]
         problem: DeviceError,
+    },
+    /// A table of kernels is wrong.
+    #[error("`{path}`: {problem}")]
+    KernelTable {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: KernelTableError,
     },
     /// The file is there but cannot be read.
     #[error("cannot read `{path}`: {problem}")]
@@ -190,6 +201,7 @@ impl Error {
             error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
             | Error::Device { .. }
+            | Error::KernelTable { .. }
             | Error::Unreadable { .. }
             | Error::Folder { .. }
             | Error::BadGzip { .. }
@@ -217,6 +229,7 @@ impl Error {
                 "`fusewright hw list` shows the built-in devices; a file of your own is given as a path, e.g. ./my.toml"
                     .to_owned(),
             )),
+            Error::KernelTable { .. } => Some("`fusewright hw predict --help` lists the columns".to_owned()),
             Error::Device { .. } => Some(
                 "docs/devices.md says what a device file looks like; `fusewright hw check FILE` lists all problems"
                     .to_owned(),

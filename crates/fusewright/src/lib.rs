@@ -20,6 +20,7 @@
 
 mod device;
 mod error;
+mod kernel_table;
 mod load;
 mod models;
 mod plan_set;
@@ -29,6 +30,7 @@ mod strategy;
 
 pub use device::{device, device_file};
 pub use error::Error;
+pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};

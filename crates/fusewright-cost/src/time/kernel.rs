@@ -5,8 +5,10 @@ use fusewright_ir::DType;
 /// One launch.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Kernel {
-    /// A matrix product, or a convolution seen as one.
+    /// A matrix product.
     Gemm(Gemm),
+    /// A convolution.
+    Convolution(Convolution),
     /// Attention that never writes its scores.
     Attention(Attention),
     /// A pass over memory.
@@ -45,6 +47,24 @@ impl Gemm {
     pub fn flops(&self) -> f64 {
         2.0 * self.batch as f64 * self.m as f64 * self.n as f64 * self.k as f64
     }
+}
+
+/// Which axis of an image lies innermost in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Rows of pixels: a channel is one plane after the other.
+    ChannelsFirst,
+    /// The channels of a pixel, which is how matrix units want them.
+    ChannelsLast,
+}
+
+/// A convolution, seen as the product of unfolded positions with its weights: one product for each group of channels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Convolution {
+    /// The product: positions by channels out of a group, summed over taps and channels in of the group.
+    pub product: Gemm,
+    /// How its images lie in memory.
+    pub layout: Layout,
 }
 
 /// softmax(Q·Kᵀ)·V for `batch` × `heads` heads.
@@ -94,6 +114,8 @@ impl Attention {
 /// What a pass over memory does to what it reads, ordered by how much of a fused loop's shape it decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StreamKind {
+    /// Interpolation with a thread for each position of the result, which passes over samples and channels (columns).
+    Resample,
     /// Memory moved: layout changes, concatenation, gathers.
     Copy,
     /// Element by element.
@@ -129,7 +151,7 @@ impl Kernel {
     /// Bytes read and written.
     pub fn bytes(&self) -> u64 {
         match self {
-            Kernel::Gemm(gemm) => gemm.bytes,
+            Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => gemm.bytes,
             Kernel::Attention(attention) => attention.bytes,
             Kernel::Stream(stream) => stream.bytes,
         }
@@ -138,7 +160,7 @@ impl Kernel {
     /// Floating-point operations that no way to run the kernel can leave out: half of a causal square.
     pub fn needed_flops(&self) -> f64 {
         match self {
-            Kernel::Gemm(gemm) => gemm.flops(),
+            Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => gemm.flops(),
             Kernel::Attention(attention) if attention.causal => attention.flops() / 2.0,
             Kernel::Attention(attention) => attention.flops(),
             Kernel::Stream(stream) => stream.flops as f64,

@@ -3,6 +3,7 @@
 mod cpu;
 pub mod gpu;
 mod kernel;
+mod merge;
 mod parts;
 mod prediction;
 mod roof;
@@ -11,7 +12,8 @@ mod systolic;
 use fusewright_device::{Class, Device};
 use fusewright_ir::DType;
 
-pub use kernel::{Attention, Gemm, Kernel, Stream, StreamKind};
+pub use kernel::{Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind};
+pub use merge::{MergeGain, MergeVerdict, merge_gain};
 pub use prediction::{Limiter, Prediction, Term};
 pub use roof::{contraction_peak, roofline_us};
 pub use systolic::{systolic_cycles, systolic_utilisation};

@@ -3,7 +3,7 @@
 use fusewright_device::Device;
 use fusewright_ir::DType;
 
-use super::Kernel;
+use super::{Convolution, Kernel};
 
 /// Highest rate of contractions in this element type, FLOP/s: of the unit that computes it, else of the next wider type.
 pub fn contraction_peak(device: &Device, dtype: DType) -> f64 {
@@ -24,7 +24,9 @@ pub fn contraction_peak(device: &Device, dtype: DType) -> f64 {
 /// max(FLOPs / peak, compulsory bytes / bandwidth), µs.
 pub fn roofline_us(device: &Device, kernel: &Kernel) -> f64 {
     let peak = match kernel {
-        Kernel::Gemm(gemm) => contraction_peak(device, gemm.input),
+        Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
+            contraction_peak(device, gemm.input)
+        }
         Kernel::Attention(attention) => contraction_peak(device, attention.dtype),
         Kernel::Stream(_) => f64::INFINITY,
     };

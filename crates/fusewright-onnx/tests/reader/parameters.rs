@@ -64,7 +64,9 @@ fn merged_vectors_count_once_per_module() {
         nodes: vec![
             named("/layers.0/norm/LayerNormalization", norm("x", "a")),
             named("/layers.1/norm/LayerNormalization", norm("a", "b")),
-            named("/layers.1/norm/LayerNormalization_1", norm("b", "y")),
+            named("/layers.1/norm/LayerNormalization_1", norm("b", "c")),
+            // The first module is called again.
+            named("/layers.0/norm_1/LayerNormalization", norm("c", "y")),
         ],
         outputs: vec![untyped("y")],
         ..Parts::default()
@@ -133,4 +135,40 @@ fn traced_operations_name_lost_parameters() {
     assert_eq!(of(&loaded, &Origin::Parameter), ["block.0.fc.weight", "block.0.fc.bias"]);
     let scopes: Vec<&str> = loaded.graph.nodes().map(|(_, node)| loaded.graph.text(node.source.scope)).collect();
     assert_eq!(scopes, ["block.0.fc", "block.0.fc"]);
+}
+
+/// A decoder may begin with zeros and learned positions: what its first layers compute depends on no input.
+#[test]
+fn layers_that_no_input_reaches_own_their_weights() {
+    let traced = |call: Message, arguments: &str| {
+        let text =
+            format!("%linear : [num_users=1] = call_function[target=torch.ops.aten.linear.default]({arguments})");
+        call.message(9, &Message::default().text(1, "pkg.torch.onnx.fx_node").text(2, &text))
+    };
+    let parts = |matrix: &str, is_traced: bool| {
+        let layer = |call: Message| {
+            if is_traced { traced(call, "args = (%zeros, %p_query_weight, %p_query_bias), kwargs = {}") } else { call }
+        };
+        Parts {
+            inputs: vec![value("x", "f32[4, 2]")],
+            literals: vec![
+                weight("zeros", &[2, 8]),
+                weight(matrix, &[8, 4]),
+                weight("query.bias", &[4]),
+                weight("val_9", &[]),
+            ],
+            nodes: vec![
+                layer(node("MatMul", &["zeros", matrix], &["q"], &[])),
+                node("Add", &["q", "query.bias"], &["biased"], &[]),
+                node("Mul", &["biased", "val_9"], &["scaled"], &[]),
+                node("MatMul", &["scaled", "x"], &["y"], &[]),
+            ],
+            outputs: vec![untyped("y")],
+            ..Parts::default()
+        }
+    };
+    let dynamo = read(&parts("val_3", true).model(20).text(2, "pytorch")).unwrap();
+    assert_eq!(of(&dynamo, &Origin::Parameter), ["query_weight", "query.bias"]);
+    let torchscript = read(&parts("onnx::MatMul_3", false).model(17).text(2, "pytorch")).unwrap();
+    assert_eq!(of(&torchscript, &Origin::Parameter), ["onnx::MatMul_3", "query.bias"]);
 }

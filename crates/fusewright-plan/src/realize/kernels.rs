@@ -1,11 +1,12 @@
 //! What each kernel of a plan does, in the terms that the models of time speak.
 
 use fusewright_cost::GroupCost;
-use fusewright_cost::time::{Attention, Gemm, Kernel, Stream, StreamKind};
+use fusewright_cost::time::{Attention, Convolution, Gemm, Kernel, Stream, StreamKind};
 use fusewright_ir::ops::{Attention as AttentionOp, Normalization};
 use fusewright_ir::{DType, Graph, NodeId, Op, TensorType, node_work};
 use fusewright_pattern::AttentionSite;
 
+use super::framework::{Framework, framework_kernels};
 use super::product::product_of;
 use crate::Analysis;
 
@@ -16,6 +17,7 @@ pub(crate) fn launches(
     cost: &GroupCost,
     site: Option<&AttentionSite>,
     streams: impl Fn(&AttentionSite) -> bool,
+    framework: Framework,
 ) -> Vec<Kernel> {
     let graph = analysis.graph;
     let works: Vec<NodeId> = members.iter().copied().filter(|&id| !analysis.storage.is_free(id)).collect();
@@ -30,7 +32,19 @@ pub(crate) fn launches(
     }
     let products: Vec<Gemm> = works.iter().filter_map(|&id| product_of(graph, &analysis.storage, id)).collect();
     if let Some(gemm) = side_by_side(&products, cost.moved()) {
-        return vec![Kernel::Gemm(gemm)];
+        let mut kernels = framework_kernels(analysis, &works, framework);
+        let convolves = works.iter().any(|&id| matches!(graph.node(id).op, Op::Convolution(_)));
+        let layout = framework.layout();
+        kernels.push(if convolves {
+            Kernel::Convolution(Convolution { product: gemm, layout })
+        } else {
+            Kernel::Gemm(gemm)
+        });
+        return kernels;
+    }
+    let interpolated = |&id: &NodeId| framework.resampled(graph, id, cost);
+    if let Some(stream) = works.first().filter(|_| works.len() == 1).and_then(interpolated) {
+        return vec![Kernel::Stream(stream)];
     }
     works.first().map(|_| Kernel::Stream(stream_of(graph, &works, cost))).into_iter().collect()
 }

@@ -3,7 +3,9 @@
 //! A plan says which nodes *may* be one kernel. Here its groups are cut into kernels that the device has, each with the
 //! bytes that it moves by itself, and priced. A group that takes more than one says why.
 
+mod framework;
 mod kernels;
+mod layout;
 mod limits;
 mod product;
 mod reason;

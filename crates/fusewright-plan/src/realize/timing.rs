@@ -4,6 +4,7 @@ use fusewright_cost::time::{Kernel, Limiter, Prediction, predict, roofline_us};
 use fusewright_cost::{Activity, Energy, energy, group_costs};
 use fusewright_device::Device;
 
+use super::framework::Framework;
 use super::kernels::launches;
 use super::limits::site_element_bytes;
 use super::segments::segments;
@@ -69,6 +70,7 @@ impl Timing {
 pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
     let limits = Limits::of(device);
     let cut = segments(analysis, plan, &limits);
+    let framework = Framework::of(analysis, plan, device);
     let costs = group_costs(analysis.graph, &analysis.storage, &cut.kernels);
     let mut timing = Timing {
         kernels: Vec::with_capacity(cut.group_of.len()),
@@ -86,7 +88,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         let site = cut.attention[number].and_then(|site| analysis.attentions.sites.get(site as usize));
         let streams =
             |site: &fusewright_pattern::AttentionSite| limits.streams(site, site_element_bytes(analysis.graph, site));
-        for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams) {
+        for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework) {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);

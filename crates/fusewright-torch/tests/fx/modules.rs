@@ -173,6 +173,14 @@ fn modules_become_their_functions() {
             ..Case::default()
         },
         Case {
+            class: "torch.nn.modules.upsampling.Upsample",
+            attrs: r#""mode": "bilinear", "scale_factor": 2.0, "size": null"#,
+            args: "%x",
+            out: "f32[2, 3, 16, 16]",
+            expected: "resize(%x) {taps = 2, output = [16, 16]}",
+            ..Case::default()
+        },
+        Case {
             class: "torch.nn.modules.pooling.AdaptiveAvgPool2d",
             attrs: r#""output_size": [null, 1]"#,
             args: "%x",

@@ -131,6 +131,20 @@ pub(crate) enum ModelsCommand {
     },
 }
 
+const PREDICT_COLUMNS: &str = "\
+Columns of the table, sizes in elements; what is in brackets holds where a cell
+is empty or the column missing. Other columns pass through; predicted_us and
+limiter are added.
+  op         gemm, attention, pointwise, softmax, layernorm or rmsnorm
+  dtype      f32, f16, bf16, fp8, i8, ...; with fp8 the activations are quantised
+  m, n, k    gemm: rows and columns of the result, terms of each sum
+  batch      gemm: independent products [1]
+  b, h, h_kv attention: sequences, heads of queries, of keys and values [h]
+  s_q, s_kv  attention: queries, keys of a sequence [s_q]
+  d, causal  attention: width of a head; 1 if no query sees later keys [0]
+  rows, cols others: size of each tensor; softmax and norms run over cols
+  reads, writes others: how many such tensors are read and written [1]";
+
 #[derive(Debug, Args)]
 pub(crate) struct HwArguments {
     #[command(subcommand)]
@@ -157,6 +171,20 @@ pub(crate) enum HwCommand {
         /// How to print it.
         #[arg(long, value_enum, default_value_t = ListFormat::Text)]
         format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Predicts how long the kernels of a table take.
+    #[command(after_long_help = PREDICT_COLUMNS)]
+    Predict {
+        /// A built-in device's name, or a TOML file.
+        #[arg(long, value_name = "NAME|FILE")]
+        hw: OsString,
+
+        /// The table, or -.
+        #[arg(long, value_name = "FILE")]
+        csv: PathBuf,
 
         #[command(flatten)]
         output: OutputArguments,

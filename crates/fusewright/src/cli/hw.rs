@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use fusewright::hardware::{find, ids};
 use fusewright::report::{device_json, device_list_json, device_page, device_table, printable};
-use fusewright::{Device, Error, device, device_file};
+use fusewright::{Device, Error, device, device_file, predict_file};
 use fusewright_calibrate::{Effort, calibrate};
 
 use super::args::{HwArguments, HwCommand, ListFormat, OutputArguments};
@@ -33,6 +33,11 @@ pub(crate) fn run(arguments: &HwArguments) -> Result<(), Failure> {
             };
             output::write(output, &text, Style::Plain)
         }
+        HwCommand::Predict { hw, csv, output } => {
+            output::check(output)?;
+            let device = device(hw)?;
+            output::write(output, &predict_file(&device, csv)?, Style::Plain)
+        }
         HwCommand::Calibrate { output } => measure(output),
         HwCommand::Check { files } => check(files),
     }
@@ -59,7 +64,9 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
                 let texts = texts(&problem);
                 refused += 1;
                 problems += texts.len();
-                texts.iter().for_each(|text| error(text));
+                for text in &texts {
+                    error(text);
+                }
             }
         }
     }

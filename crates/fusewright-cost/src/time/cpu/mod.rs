@@ -13,7 +13,7 @@ use fusewright_device::{Cpu, Device, Quantity, Source};
 use fusewright_ir::DType;
 
 use super::parts::{Parts, roofline_prediction, whole};
-use super::{Kernel, Prediction, contraction_peak};
+use super::{Convolution, Kernel, Prediction, contraction_peak};
 
 /// Half of the few published timings that these coefficients were held against are nearer than this.
 const SPREAD: f64 = 0.35;
@@ -71,7 +71,9 @@ fn on_cores(machine: &Machine, kernel: &Kernel) -> Prediction {
         parts.in_series("parallel region", machine.cpu.parallel_us.value);
     }
     match kernel {
-        Kernel::Gemm(gemm) => product::add(&mut parts, machine, gemm),
+        Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
+            product::add(&mut parts, machine, gemm)
+        }
         Kernel::Attention(attention) => attention::add(&mut parts, machine, attention),
         Kernel::Stream(stream) => pass::add(&mut parts, machine, stream),
     }
@@ -106,7 +108,9 @@ impl Machine<'_> {
 
     fn full_peak(&self, kernel: &Kernel) -> f64 {
         match kernel {
-            Kernel::Gemm(gemm) => contraction_peak(self.device, gemm.input),
+            Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
+                contraction_peak(self.device, gemm.input)
+            }
             Kernel::Attention(attention) => contraction_peak(self.device, attention.dtype),
             Kernel::Stream(_) => f64::INFINITY,
         }

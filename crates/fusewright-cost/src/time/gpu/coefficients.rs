@@ -3,7 +3,7 @@
 //! Every figure is shared by all devices of a family; a family that nothing was measured on gets the shared set. The
 //! numbers are in `fitted.rs`, which `cargo run --release -p fusewright-fit` writes.
 
-use super::fitted;
+use super::{fitted, whole_models};
 
 /// Tiled matrix products on one kind of unit.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -55,7 +55,8 @@ pub struct AttentionCoefficients {
     pub tail: f64,
 }
 
-/// Shares of the memory rate by length of the row that a kernel folds: up to 1024, 2048, 4096, 8192 elements, more.
+/// A figure by length of the row that a kernel folds: at 1024, 2048, 4096, 8192 and 16384 elements, in between by the
+/// logarithm.
 pub type ByRow = [f64; 5];
 
 /// Passes over memory.
@@ -63,9 +64,13 @@ pub type ByRow = [f64; 5];
 pub struct StreamCoefficients {
     /// Share of the memory rate of element-by-element kernels, and of copies.
     pub pointwise: f64,
-    /// Softmax.
+    /// Softmax, share of the memory rate.
     pub softmax: ByRow,
-    /// Norms.
+    /// What is left of that for rows of more than 1024 elements whose length is no power of two.
+    pub softmax_uneven: f64,
+    /// Softmax of 16-bit elements, share of the memory rate whatever the length of its rows.
+    pub softmax_half: f64,
+    /// Norms: bytes that a multiprocessor folds in a clock, after they were read and before they are written.
     pub norm: ByRow,
     /// Time beyond the launch floor, µs.
     pub start_us: f64,
@@ -114,7 +119,7 @@ pub struct Coefficients {
 impl Coefficients {
     /// Those of a family, e.g. `hopper`; the shared set where nothing was fitted for it.
     pub fn of(family: &str) -> &'static Coefficients {
-        let own = fitted::FAMILIES.iter().find(|(name, _)| *name == family);
+        let own = whole_models::FAMILIES.iter().chain(fitted::FAMILIES).find(|(name, _)| *name == family);
         own.map_or(&fitted::SHARED, |(_, coefficients)| coefficients)
     }
 }

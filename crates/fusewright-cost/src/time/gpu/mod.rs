@@ -2,12 +2,14 @@
 
 mod attention;
 mod coefficients;
+mod convolution;
 mod fitted;
 mod gemm;
 mod machine;
 mod occupancy;
 mod stream;
 mod tiles;
+mod whole_models;
 
 use fusewright_device::Device;
 
@@ -49,6 +51,11 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
                 spread,
             )
         }
+        Kernel::Convolution(convolution) => {
+            let cut = convolution::cut(device, convolution, coefficients);
+            let (compute, memory) = (cut.compute, cut.memory);
+            (Parts { compute, memory, quantise: 0.0, start: cut.start, total: cut.total }, errors.gemm)
+        }
         Kernel::Attention(attention) => {
             let found = attention::parts(device, attention, coefficients);
             let attention::Parts { compute, memory, start, total } = found;
@@ -58,7 +65,9 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
             let spread = match stream.kind {
                 StreamKind::Softmax => errors.softmax,
                 StreamKind::LayerNorm | StreamKind::RmsNorm => errors.norm,
-                StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction => errors.pointwise,
+                StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction | StreamKind::Resample => {
+                    errors.pointwise
+                }
             };
             let stream::Parts { compute, memory, start, total } =
                 stream::parts(&Machine::new(device), stream, coefficients);

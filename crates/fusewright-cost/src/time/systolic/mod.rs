@@ -11,7 +11,7 @@ mod cycles;
 use fusewright_device::{Device, Systolic};
 
 use super::parts::{Parts, roofline_prediction, whole};
-use super::{Gemm, Kernel, Limiter, Prediction, Stream, StreamKind, Term};
+use super::{Convolution, Gemm, Kernel, Limiter, Prediction, Stream, StreamKind, Term};
 use crate::bounds::{compulsory_words, tiled_words};
 use array::{ArrayTime, array_time};
 pub use cycles::{systolic_cycles, systolic_utilisation};
@@ -29,7 +29,9 @@ pub(super) fn predict(device: &Device, kernel: &Kernel) -> Prediction {
         return roofline_prediction(device, kernel);
     };
     match kernel {
-        Kernel::Gemm(gemm) => product(device, array, kernel, gemm),
+        Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
+            product(device, array, kernel, gemm)
+        }
         Kernel::Attention(attention) => attention::predict(device, array, kernel, attention),
         Kernel::Stream(stream) => pass(device, array, kernel, stream),
     }
@@ -51,7 +53,7 @@ fn product(device: &Device, array: &Systolic, kernel: &Kernel, gemm: &Gemm) -> P
 fn pass(device: &Device, array: &Systolic, kernel: &Kernel, stream: &Stream) -> Prediction {
     let elements = stream.rows as f64 * stream.cols as f64;
     let operations = match stream.kind {
-        StreamKind::Copy => 0.0,
+        StreamKind::Copy | StreamKind::Resample => 0.0,
         _ => (stream.flops as f64).max(elements),
     };
     let row_bytes = stream.cols as f64 * stream.dtype.bytes(1024) as f64 / 1024.0;

@@ -1,0 +1,87 @@
+//! Time of convolutions: products of unfolded positions, at the share of a product's rate that their layout allows.
+//!
+//! Matrix units want the channels of a pixel side by side. Where images lie in planes instead, a library converts them or
+//! gathers operands in small pieces. A convolution with one channel in a group has no sums over channels to give to
+//! matrix units: it is a pass over memory, or arithmetic of the general-purpose units where the window is large. Groups
+//! of few channels are computed side by side in one tile.
+//!
+//! The figures are shared by all devices. They were found on whole models (`docs/accuracy-models.md`), there being no
+//! measurements of single convolutions.
+
+use fusewright_device::Device;
+
+use super::coefficients::{Coefficients, GemmCoefficients};
+use super::gemm::{self, Cut};
+use super::machine::Machine;
+use crate::time::{Convolution, Gemm, Layout};
+
+/// Columns of a tile that groups of few channels fill together.
+const TILE_COLUMNS: u64 = 64;
+/// Channels that matrix units take in at a time: fewer are padded.
+const CHANNEL_BLOCK: u64 = 8;
+
+/// What layout decides.
+struct LayoutShares {
+    /// Of the rate of a product.
+    product: f64,
+    /// Of the general-purpose arithmetic, where there is one channel in a group.
+    depthwise: f64,
+    /// Of the bytes of images that are converted before and after, each read and written.
+    converted: f64,
+}
+
+/// Planes of channels.
+const FIRST: LayoutShares = LayoutShares { product: 0.63, depthwise: 0.1, converted: 0.19 };
+/// Channels side by side.
+const LAST: LayoutShares = LayoutShares { product: 1.1, depthwise: 0.3, converted: 0.0 };
+/// Rate of grouped products beside that of one product.
+const GROUPED: f64 = 1.0;
+/// Memory rate where there is one channel in a group.
+const DEPTHWISE_BANDWIDTH: f64 = 0.95;
+
+/// How a convolution is cut and what that takes, s.
+pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coefficients) -> Cut {
+    let machine = Machine::new(device);
+    let product = &convolution.product;
+    let shares = match convolution.layout {
+        Layout::ChannelsFirst => &FIRST,
+        Layout::ChannelsLast => &LAST,
+    };
+    if product.batch > 1 && product.n == 1 {
+        return depthwise(&machine, product, shares, &coefficients.gemm);
+    }
+    let packed = side_by_side(product);
+    let grouped = if product.batch > 1 { GROUPED } else { 1.0 };
+    let rate =
+        |set: GemmCoefficients| GemmCoefficients { efficiency: set.efficiency * shares.product * grouped, ..set };
+    let slower = Coefficients { gemm: rate(coefficients.gemm), ..*coefficients };
+    let mut cut = gemm::cut(device, &packed, &slower);
+    let converted = 2.0 * shares.converted * product.bytes as f64;
+    let conversion = converted / (machine.bandwidth * coefficients.stream.pointwise);
+    cut.memory += conversion;
+    cut.total += conversion;
+    cut
+}
+
+/// Neighbouring groups as one wider product, as many as fill a tile.
+fn side_by_side(product: &Gemm) -> Gemm {
+    if product.batch <= 1 {
+        // A few channels in (an image has three) are padded to what an instruction takes.
+        let k = if product.k < CHANNEL_BLOCK { CHANNEL_BLOCK } else { product.k };
+        return Gemm { k, ..product.clone() };
+    }
+    let packed = (TILE_COLUMNS / product.n.max(1)).clamp(1, product.batch);
+    Gemm {
+        batch: product.batch.div_ceil(packed),
+        n: product.n.saturating_mul(packed),
+        k: product.k.saturating_mul(packed),
+        ..product.clone()
+    }
+}
+
+fn depthwise(machine: &Machine, product: &Gemm, shares: &LayoutShares, set: &GemmCoefficients) -> Cut {
+    let compute = product.flops() / (machine.vector_peak * shares.depthwise);
+    let memory = product.bytes as f64 / (machine.bandwidth * DEPTHWISE_BANDWIDTH);
+    let start = machine.floor + set.start_us * 1e-6;
+    Cut { tile: None, split: 1, waves: 0.0, compute, memory, quantise: 0.0, start, total: compute.max(memory) + start }
+}

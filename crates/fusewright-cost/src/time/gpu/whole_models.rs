@@ -1,0 +1,26 @@
+//! Coefficients of families of which only whole models were measured.
+//!
+//! Sums over hundreds of kernels say little of a single one: only what dominates such sums is set here, the rest is that
+//! of the shared set. How they were found, and on which half of the models: `docs/accuracy-models.md`.
+
+use super::coefficients::{AttentionCoefficients, Coefficients, GemmCoefficients, StreamCoefficients};
+use super::fitted::SHARED;
+
+/// Cards that boost above the clock of their data sheet, with a last cache that still holds part of what the kernel
+/// before has written: sums of kernels take hardly longer than the sums of their rooflines.
+const ADA: Coefficients = Coefficients {
+    gemm: GemmCoefficients { efficiency: 0.97, bandwidth: 0.9, shape: 0.015, overlap: 8.0, ..SHARED.gemm },
+    attention_full: AttentionCoefficients { efficiency: 0.56, bandwidth: 1.0, ..SHARED.attention_full },
+    attention_causal: AttentionCoefficients { efficiency: 0.6, bandwidth: 1.0, ..SHARED.attention_causal },
+    stream: StreamCoefficients {
+        pointwise: 1.0,
+        softmax: [1.0; 5],
+        softmax_half: 1.0,
+        norm: [400.0; 5],
+        ..SHARED.stream
+    },
+    ..SHARED
+};
+
+/// Those families.
+pub(super) const FAMILIES: &[(&str, Coefficients)] = &[("ada", ADA)];

@@ -1,0 +1,123 @@
+//! What a framework does around the kernels of a plan: how images lie, and operands that are copied before a library
+//! takes them.
+//!
+//! Plans of rules are priced as kernels that take any operand where it lies. The plans `eager` and `compiled` state what
+//! PyTorch runs on a GPU, which
+//! - keeps images with channels outermost, unless the compiler decides otherwise;
+//! - copies the operands of a batched product whose outer axes do not lie evenly spaced;
+//! - copies, without a compiler, the operand of a linear layer whose rows do not;
+//! - interpolates, without a compiler, with one thread for each position of the result.
+
+use fusewright_cost::GroupCost;
+use fusewright_cost::time::{Kernel, Layout, Stream, StreamKind};
+use fusewright_device::{Class, Device};
+use fusewright_ir::ops::{Contraction, Copy, Pooling};
+use fusewright_ir::{Graph, NodeId, Op, TensorType, ValueId};
+
+use super::layout::channels_innermost;
+use crate::{Analysis, Plan};
+
+/// Who issues the kernels of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Framework {
+    /// Nobody in particular.
+    None,
+    /// PyTorch, op by op.
+    Eager,
+    /// PyTorch's compiler.
+    Compiled {
+        /// It converts images so that their channels are innermost.
+        channels_innermost: bool,
+    },
+}
+
+impl Framework {
+    /// Who issues the kernels of this plan on this device.
+    pub(crate) fn of(analysis: &Analysis, plan: &Plan, device: &Device) -> Self {
+        match (device.class, plan.strategy) {
+            (Class::Gpu, "eager") => Framework::Eager,
+            (Class::Gpu, "compiled") => Framework::Compiled { channels_innermost: channels_innermost(analysis.graph) },
+            _ => Framework::None,
+        }
+    }
+
+    /// How images lie.
+    pub(crate) fn layout(self) -> Layout {
+        match self {
+            Framework::Eager | Framework::Compiled { channels_innermost: false } => Layout::ChannelsFirst,
+            Framework::None | Framework::Compiled { channels_innermost: true } => Layout::ChannelsLast,
+        }
+    }
+
+    /// The pass that a lone interpolation is without a compiler.
+    pub(crate) fn resampled(self, graph: &Graph, id: NodeId, cost: &GroupCost) -> Option<Stream> {
+        let node = graph.node(id);
+        let Op::Pooling(pooling) = &node.op else { return None };
+        let Pooling::Resize { taps, output } = &**pooling else { return None };
+        if self != Framework::Eager || *taps < 2 {
+            return None;
+        }
+        let result = graph.tensor(*node.outputs.first()?)?;
+        let rows = output.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent)).max(1);
+        Some(Stream {
+            kind: StreamKind::Resample,
+            rows,
+            cols: result.elements() / rows,
+            dtype: result.dtype,
+            flops: cost.work.other_flops,
+            bytes: cost.moved(),
+        })
+    }
+}
+
+/// The copies that come before the products among `works`.
+pub(crate) fn framework_kernels(analysis: &Analysis, works: &[NodeId], framework: Framework) -> Vec<Kernel> {
+    let mut kernels = Vec::new();
+    for &id in works {
+        let node = analysis.graph.node(id);
+        let operands: &[ValueId] = match (&node.op, framework) {
+            (Op::Contraction(Contraction::MatMul), Framework::Eager | Framework::Compiled { .. }) => {
+                node.inputs.get(..2).unwrap_or_default()
+            }
+            (Op::Contraction(Contraction::Linear), Framework::Eager) => node.inputs.get(..1).unwrap_or_default(),
+            _ => continue,
+        };
+        let is_linear = matches!(node.op, Op::Contraction(Contraction::Linear));
+        kernels.extend(operands.iter().filter_map(|&operand| copied(analysis, operand, is_linear)).map(Kernel::Stream));
+    }
+    kernels
+}
+
+/// The copy of an operand whose outer axes do not lie evenly spaced.
+fn copied(analysis: &Analysis, operand: ValueId, is_linear: bool) -> Option<Stream> {
+    let (graph, storage) = (analysis.graph, &analysis.storage);
+    let read = graph.tensor(operand)?;
+    // A cast keeps the order in which its operand lies.
+    let source = match graph.producer(operand).map(|maker| graph.node(maker)) {
+        Some(node) if matches!(&node.op, Op::Copy(copy) if matches!(**copy, Copy::Cast { .. })) => {
+            *node.inputs.first()?
+        }
+        _ => operand,
+    };
+    let tensor = graph.tensor(source)?;
+    let kept = if is_linear { 1 } else { 2 };
+    let outer = tensor.rank().checked_sub(kept).filter(|&outer| outer > 1)?;
+    let merged = tensor.shape[..outer].iter().fold(1_u64, |product, &extent| product.saturating_mul(extent));
+    let shape: Vec<u64> = [merged].into_iter().chain(tensor.shape[outer..].iter().copied()).collect();
+    if storage.can_reshape(source, tensor, &shape) {
+        return None;
+    }
+    Some(copy_of(read))
+}
+
+fn copy_of(tensor: &TensorType) -> Stream {
+    let cols = tensor.shape.last().copied().unwrap_or(1).max(1);
+    Stream {
+        kind: StreamKind::Copy,
+        rows: tensor.elements() / cols,
+        cols,
+        dtype: tensor.dtype,
+        flops: 0,
+        bytes: tensor.bytes().saturating_mul(2),
+    }
+}

@@ -1,0 +1,270 @@
+"""Holds predicted times of whole models against measured ones, and writes `docs/accuracy-models.md`.
+
+    python -m accuracy.timm_exports pairs.csv exports/
+    python -m accuracy.whole_models pairs.csv exports/ --binary ../target/release/fusewright -o ../docs/accuracy-models.md
+
+Every model that was exported is planned twice as it runs under autocast to f16: one kernel for each op, and as a loop
+compiler fuses it. The sum of the predicted kernel times of a plan, for one image, is held against the measured time for
+one image. Half of the families, every second one by name, were used to find the coefficients of whole models; the other
+half was not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+PLAIN = re.compile(r"(vit|deit)_(tiny|small|base|large|huge)_patch\d+_\d+")
+"""Names of plain vision transformers."""
+
+TIME_LIMIT_S = 120
+"""For planning one model."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """An exported model: a row of the index that `timm_exports` writes."""
+
+    model: str
+    img: int
+    family: str
+    file: str
+    batch: int
+    mega_params: float
+    problem: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model with measured and predicted times for one image, µs."""
+
+    model: str
+    family: str
+    torch: str
+    eager: float
+    compiled: float
+    predicted_eager: float
+    predicted_compiled: float
+
+    @property
+    def speedup(self) -> float:
+        """Measured time as it is over measured time compiled."""
+        return self.eager / self.compiled
+
+    @property
+    def predicted_speedup(self) -> float:
+        """The same, predicted."""
+        return self.predicted_eager / self.predicted_compiled
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well predictions hold: speed-ups by mean error and rank, times by mean and median error in per cent."""
+
+    rows: int
+    speedup_mae: float
+    rank: float
+    eager_mape: float
+    compiled_mape: float
+    eager_median: float
+    compiled_median: float
+
+
+def exports(folder: Path) -> list[Export]:
+    """The index of a folder."""
+    with (folder / "index.csv").open(newline="") as file:
+        return [
+            Export(
+                row["model"],
+                int(row["img"]),
+                row["family"],
+                row["file"],
+                int(row["batch"]),
+                float(row["mega_params"]),
+                row["problem"],
+            )
+            for row in csv.DictReader(file)
+        ]
+
+
+def predicted(binary: Path, hw: str, folder: Path, export: Export) -> tuple[float, float]:
+    """Predicted µs for one image, as it is and compiled."""
+    command = [str(binary), "plan", str(folder / export.file), "--hw", hw, "--autocast", "f16"]
+    command += ["--strategy", "eager", "--strategy", "compiled", "--format", "json", "--quiet"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
+    )
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise RuntimeError(lines[0])
+    strategies = {entry["name"]: entry for entry in json.loads(done.stdout)["strategies"]}
+    eager, compiled = strategies["eager"], strategies["compiled"]
+    overhead = eager["times"]["framework_overhead_us"]
+    return (
+        (eager["latency_us"]["mid"] + overhead) / export.batch,
+        compiled["latency_us"]["mid"] / export.batch,
+    )
+
+
+def ranks(values: np.ndarray) -> np.ndarray:
+    """Position of each value in order, ties sharing their mean position."""
+    order = np.argsort(values, kind="stable")
+    position = np.empty(len(values))
+    position[order] = np.arange(len(values))
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.bincount(inverse, position) / counts)[inverse]
+
+
+def score(rows: list[Row]) -> Score:
+    """Figures of some rows; there must be at least one."""
+    measured = np.array([row.speedup for row in rows])
+    found = np.array([row.predicted_speedup for row in rows])
+    eager = np.array([row.predicted_eager / row.eager - 1 for row in rows])
+    compiled = np.array([row.predicted_compiled / row.compiled - 1 for row in rows])
+    constant = len(rows) < 3 or np.ptp(measured) == 0 or np.ptp(found) == 0
+    rank = float("nan") if constant else float(np.corrcoef(ranks(measured), ranks(found))[0, 1])
+    return Score(
+        len(rows),
+        float(np.abs(measured - found).mean()),
+        rank,
+        100 * float(np.abs(eager).mean()),
+        100 * float(np.abs(compiled).mean()),
+        100 * float(np.median(np.abs(eager))),
+        100 * float(np.median(np.abs(compiled))),
+    )
+
+
+def fitted_families(rows: Iterable[Row]) -> set[str]:
+    """The families that coefficients were found on."""
+    return set(sorted({row.family for row in rows})[::2])
+
+
+def line(label: str, rows: list[Row]) -> str:
+    """A line of a table."""
+    found = score(rows)
+    rank = "" if np.isnan(found.rank) else f"{found.rank:.2f}"
+    cells = [
+        label,
+        str(found.rows),
+        f"{found.speedup_mae:.3f}",
+        rank,
+        f"{found.eager_mape:.1f}, {found.eager_median:.1f}",
+        f"{found.compiled_mape:.1f}, {found.compiled_median:.1f}",
+    ]
+    return "| " + " | ".join(cells) + " |"
+
+
+HEAD = (
+    "| {} | rows | speed-up: mean error | rank correlation "
+    "| time as it is: mean, median error, % | compiled, % |\n|---|---|---|---|---|---|"
+)
+
+
+def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
+    """The page, as Markdown."""
+    fitted = fitted_families(rows)
+    versions = sorted({row.torch for row in rows})
+    parts: list[tuple[str, Callable[[Row], bool]]] = [
+        ("all", lambda row: True),
+        ("families that were fitted on", lambda row: row.family in fitted),
+        ("families that were left out", lambda row: row.family not in fitted),
+        ("plain ViT and DeiT", lambda row: PLAIN.fullmatch(row.model) is not None),
+    ]
+    text = [
+        "# Whole models: predicted against measured",
+        "",
+        f"Written by `python -m accuracy.whole_models`; do not edit. Device `{hw}`, autocast to f16, time for one image",
+        "at a large batch; speed-up is the time as it is over the time compiled. Measured times: the benchmark tables of",
+        "`huggingface/pytorch-image-models`. Predicted ones: sums over the kernels of the plans `eager` and `compiled`.",
+        "Nothing here was measured by this project.",
+        "",
+        f"{len({row.model for row in rows})} models of {len({row.family for row in rows})} families; {len(problems)}",
+        "models could not be exported or planned.",
+        "",
+        HEAD.format("models"),
+    ]
+    for version in versions:
+        for label, keep in parts:
+            some = [row for row in rows if row.torch == version and keep(row)]
+            if some:
+                text.append(line(f"{version}, {label}", some))
+    text += ["", "## By family", "", HEAD.format("family")]
+    for family in sorted({row.family for row in rows}):
+        mark = "" if family in fitted else " (left out)"
+        text.append(line(f"`{family}`{mark}", [row for row in rows if row.family == family]))
+    if problems:
+        text += ["", "## Not exported or not planned", "", "| model | reason |", "|---|---|"]
+        text += [f"| `{model}` | {reason.replace('|', '/')} |" for model, reason in problems]
+    return "\n".join(text) + "\n"
+
+
+Times = dict[tuple[str, int], list[tuple[Export, float, float]]]
+"""Predictions by model and image size: one for each form that the model was exported in."""
+
+
+def joined(pairs: Path, times: Times) -> list[Row]:
+    """Measured rows with the predictions for them: for the form with the parameters that the row states."""
+    rows = []
+    with pairs.open(newline="") as file:
+        for row in csv.DictReader(file):
+            forms = times.get((row["model"], int(row["img"])))
+            if forms is None:
+                continue
+            size = float(row["mega_params"])
+            export, eager, compiled = min(forms, key=lambda form: abs(form[0].mega_params - size))
+            measured = (float(row["eager_us"]), float(row["compiled_us"]))
+            rows.append(
+                Row(row["model"], export.family, row["torch"], *measured, eager, compiled)
+            )
+    return rows
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pairs", type=Path, help="measured times: model, img, torch, eager_us, …")
+    parser.add_argument("folder", type=Path, help="what `timm_exports` wrote")
+    parser.add_argument("--binary", type=Path, default=Path("../target/release/fusewright"))
+    parser.add_argument("--hw", default="rtx-4090")
+    parser.add_argument("-o", "--output", type=Path, help="the page; standard output without it")
+    parser.add_argument("--rows", type=Path, help="also write every row, as CSV")
+    arguments = parser.parse_args()
+    times: Times = {}
+    problems: list[tuple[str, str]] = []
+    for export in exports(arguments.folder):
+        if export.problem:
+            problems.append((f"{export.model}.{export.img}", export.problem))
+            continue
+        try:
+            found = predicted(arguments.binary, arguments.hw, arguments.folder, export)
+            times.setdefault((export.model, export.img), []).append((export, *found))
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            problems.append((f"{export.model}.{export.img}", str(error)))
+    rows = joined(arguments.pairs, times)
+    if not rows:
+        print("error: no exported model is in the table of measurements", file=sys.stderr)
+        return 2
+    if arguments.rows:
+        with arguments.rows.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(list(Row.__dataclass_fields__))
+            writer.writerows([getattr(row, name) for name in Row.__dataclass_fields__] for row in rows)
+    text = page(rows, problems, arguments.hw)
+    if arguments.output:
+        arguments.output.write_text(text)
+    else:
+        print(text, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
