@@ -56,7 +56,7 @@ fn device() -> impl Strategy<Value = Device> {
         device.memory.bandwidth_gb_s.value *= bandwidth;
         device.units.count.value = (device.units.count.value * units).ceil();
         device.power.board_w.value = device.power.idle_w.value + device.power.board_w.value * power;
-        device.family = family.to_owned();
+        family.clone_into(&mut device.family);
         device
     })
 }
