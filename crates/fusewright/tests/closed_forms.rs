@@ -48,6 +48,7 @@ impl Vit {
     }
 
     /// Multiply-accumulates, parameters, activations.
+    #[allow(clippy::many_single_char_names, reason = "the letters of the published closed form")]
     fn closed_form(&self) -> [u64; 3] {
         let (p, t, d, l, h) = (self.patch, self.tokens(), self.width, self.depth, self.heads);
         let (n, r, c) = (t - 1, 4, 1000);
