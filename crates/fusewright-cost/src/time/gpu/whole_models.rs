@@ -6,9 +6,10 @@
 use super::coefficients::{AttentionCoefficients, Coefficients, GemmCoefficients, StreamCoefficients};
 use super::fitted::SHARED;
 
-/// Cards that boost above the clock of their data sheet, with a last cache that still holds part of what the kernel
-/// before has written: sums of kernels take hardly longer than the sums of their rooflines.
-const ADA: Coefficients = Coefficients {
+/// Cards for games boost above the clock of their data sheet, and their last cache still holds part of what the kernel
+/// before has written: sums of kernels take hardly longer than the sums of their rooflines. Cards for servers with the
+/// same chips have less power and no such clock; they keep the family's set.
+const ADA_GEFORCE: Coefficients = Coefficients {
     gemm: GemmCoefficients {
         efficiency: 0.99,
         bandwidth: 0.95,
@@ -30,4 +31,4 @@ const ADA: Coefficients = Coefficients {
 };
 
 /// Those families.
-pub(super) const FAMILIES: &[(&str, Coefficients)] = &[("ada", ADA)];
+pub(super) const FAMILIES: &[(&str, Coefficients)] = &[("ada-geforce", ADA_GEFORCE)];
