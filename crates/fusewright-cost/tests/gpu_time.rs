@@ -85,6 +85,7 @@ proptest! {
         let mut heavier = kernel.clone();
         match &mut heavier {
             Kernel::Gemm(it) => it.bytes = it.bytes.saturating_add(more),
+            Kernel::Convolution(it) => it.product.bytes = it.product.bytes.saturating_add(more),
             Kernel::Attention(it) => it.bytes = it.bytes.saturating_add(more),
             Kernel::Stream(it) => it.bytes = it.bytes.saturating_add(more),
         }
