@@ -1,7 +1,9 @@
 //! What holds for the time of every kernel on every GPU.
 
 use fusewright_cost::time::gpu::grid;
-use fusewright_cost::time::{Attention, Gemm, Kernel, Stream, StreamKind, merge_gain, predict, roofline_us};
+use fusewright_cost::time::{
+    Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, merge_gain, predict, roofline_us,
+};
 use fusewright_device::{Class, Device, find, ids};
 use fusewright_ir::DType;
 use proptest::prelude::*;
@@ -38,16 +40,21 @@ fn kernel() -> impl Strategy<Value = Kernel> {
         StreamKind::RmsNorm,
         StreamKind::Reduction,
         StreamKind::Copy,
+        StreamKind::Resample,
     ];
     let stream = (prop::sample::select(kinds.to_vec()), size(), size(), dtype(), size(), size()).prop_map(
         |(kind, rows, cols, dtype, flops, bytes)| Kernel::Stream(Stream { kind, rows, cols, dtype, flops, bytes }),
     );
-    prop_oneof![gemm, attention, stream]
+    let layouts = prop::sample::select(vec![Layout::ChannelsFirst, Layout::ChannelsLast]);
+    let convolution = (size(), size(), size(), size(), dtype(), layouts).prop_map(|(batch, m, n, k, dtype, layout)| {
+        Kernel::Convolution(Convolution { product: Gemm::plain(batch, m, n, k, dtype), layout })
+    });
+    prop_oneof![gemm, convolution, attention, stream]
 }
 
 /// A built-in GPU with its rates, units and power changed.
 fn device() -> impl Strategy<Value = Device> {
-    let factors = (0.1..10.0, 0.1..10.0, 0.05..4.0, 0.1..4.0);
+    let factors = (0.1..10.0_f64, 0.1..10.0_f64, 0.05..4.0_f64, 0.1..4.0_f64);
     let family = prop::sample::select(vec!["hopper", "ampere", "volta", "ada", "blackwell", "cdna3", "another"]);
     (prop::sample::select(gpus()), factors, family).prop_map(|(mut device, (peak, bandwidth, units, power), family)| {
         for rate in [&mut device.peak.f32, &mut device.peak.f16, &mut device.peak.bf16].into_iter().flatten() {
@@ -84,7 +91,7 @@ proptest! {
     fn more_bytes_never_take_less_time(device in device(), kernel in kernel(), more in 0..1_000_000_000_u64) {
         let mut heavier = kernel.clone();
         match &mut heavier {
-            Kernel::Gemm(it) => it.bytes = it.bytes.saturating_add(more),
+            Kernel::Gemm(it) | Kernel::Convolution(Convolution { product: it, .. }) => it.bytes = it.bytes.saturating_add(more),
             Kernel::Attention(it) => it.bytes = it.bytes.saturating_add(more),
             Kernel::Stream(it) => it.bytes = it.bytes.saturating_add(more),
         }

@@ -72,7 +72,7 @@ fn attention_that_does_not_stream_writes_its_scores() {
         .kernels
         .iter()
         .map(|kernel| match &kernel.kernel {
-            Kernel::Gemm(_) => "product",
+            Kernel::Gemm(_) | Kernel::Convolution(_) => "product",
             Kernel::Attention(_) => "attention",
             Kernel::Stream(stream) if stream.kind == StreamKind::Softmax => "softmax",
             Kernel::Stream(_) => "pass",

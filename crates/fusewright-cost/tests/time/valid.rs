@@ -1,6 +1,8 @@
 //! What holds for every prediction on every class of device.
 
-use fusewright_cost::time::{Attention, Gemm, Kernel, Stream, StreamKind, predict, predict_resident, roofline_us};
+use fusewright_cost::time::{
+    Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, predict, predict_resident, roofline_us,
+};
 use fusewright_device::Device;
 use fusewright_ir::DType;
 use proptest::prelude::*;
@@ -44,12 +46,17 @@ fn kernel() -> impl Strategy<Value = Kernel> {
         StreamKind::RmsNorm,
         StreamKind::Reduction,
         StreamKind::Copy,
+        StreamKind::Resample,
     ]);
     let stream =
         (kinds, size(), size(), dtype(), size(), size()).prop_map(|(kind, rows, cols, dtype, flops, bytes)| {
             Kernel::Stream(Stream { kind, rows, cols, dtype, flops, bytes })
         });
-    prop_oneof![gemm, attention, stream]
+    let layouts = prop::sample::select(vec![Layout::ChannelsFirst, Layout::ChannelsLast]);
+    let convolution = (size(), size(), size(), size(), dtype(), layouts).prop_map(|(batch, m, n, k, dtype, layout)| {
+        Kernel::Convolution(Convolution { product: Gemm::plain(batch, m, n, k, dtype), layout })
+    });
+    prop_oneof![gemm, convolution, attention, stream]
 }
 
 proptest! {

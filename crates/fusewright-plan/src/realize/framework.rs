@@ -6,6 +6,7 @@
 //! - keeps images with channels outermost, unless the compiler decides otherwise;
 //! - copies the operands of a batched product whose outer axes do not lie evenly spaced;
 //! - copies, without a compiler, the operand of a linear layer whose rows do not;
+//! - streams attention over operands with four axes only;
 //! - interpolates, without a compiler, with one thread for each position of the result.
 
 use fusewright_cost::GroupCost;
@@ -47,6 +48,13 @@ impl Framework {
             Framework::Eager | Framework::Compiled { channels_innermost: false } => Layout::ChannelsFirst,
             Framework::None | Framework::Compiled { channels_innermost: true } => Layout::ChannelsLast,
         }
+    }
+
+    /// It has a streaming kernel for this attention: those take operands with one batch axis and one of heads.
+    pub(crate) fn streams(self, graph: &Graph, anchor: NodeId) -> bool {
+        let node = graph.node(anchor);
+        let rank = node.inputs.first().and_then(|&query| graph.tensor(query)).map(TensorType::rank);
+        self == Framework::None || !matches!(node.op, Op::Attention(_)) || rank == Some(4)
     }
 
     /// The pass that a lone interpolation is without a compiler.

@@ -28,7 +28,11 @@ pub(crate) fn launches(
     };
     if let Some(site) = site.or_else(op_site) {
         let attention = attention_of(graph, site, cost.moved());
-        return if streams(site) { vec![Kernel::Attention(attention)] } else { in_steps(&attention) };
+        return if streams(site) && framework.streams(graph, site.anchor) {
+            vec![Kernel::Attention(attention)]
+        } else {
+            in_steps(&attention)
+        };
     }
     let products: Vec<Gemm> = works.iter().filter_map(|&id| product_of(graph, &analysis.storage, id)).collect();
     if let Some(gemm) = side_by_side(&products, cost.moved()) {

@@ -17,8 +17,6 @@ use crate::time::{Convolution, Gemm, Layout};
 
 /// Columns of a tile that groups of few channels fill together.
 const TILE_COLUMNS: u64 = 64;
-/// Channels that matrix units take in at a time: fewer are padded.
-const CHANNEL_BLOCK: u64 = 8;
 
 /// What layout decides.
 struct LayoutShares {
@@ -26,16 +24,16 @@ struct LayoutShares {
     product: f64,
     /// Of the general-purpose arithmetic, where there is one channel in a group.
     depthwise: f64,
+    /// Of that, where channels are in groups.
+    grouped: f64,
     /// Of the bytes of images that are converted before and after, each read and written.
     converted: f64,
 }
 
 /// Planes of channels.
-const FIRST: LayoutShares = LayoutShares { product: 0.63, depthwise: 0.1, converted: 0.19 };
+const FIRST: LayoutShares = LayoutShares { product: 0.66, grouped: 0.6, depthwise: 0.09, converted: 0.19 };
 /// Channels side by side.
-const LAST: LayoutShares = LayoutShares { product: 1.1, depthwise: 0.3, converted: 0.0 };
-/// Rate of grouped products beside that of one product.
-const GROUPED: f64 = 1.0;
+const LAST: LayoutShares = LayoutShares { product: 1.03, grouped: 0.4, depthwise: 0.24, converted: 0.0 };
 /// Memory rate where there is one channel in a group.
 const DEPTHWISE_BANDWIDTH: f64 = 0.95;
 
@@ -51,7 +49,7 @@ pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coe
         return depthwise(&machine, product, shares, &coefficients.gemm);
     }
     let packed = side_by_side(product);
-    let grouped = if product.batch > 1 { GROUPED } else { 1.0 };
+    let grouped = if product.batch > 1 { shares.grouped } else { 1.0 };
     let rate =
         |set: GemmCoefficients| GemmCoefficients { efficiency: set.efficiency * shares.product * grouped, ..set };
     let slower = Coefficients { gemm: rate(coefficients.gemm), ..*coefficients };
@@ -66,9 +64,7 @@ pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coe
 /// Neighbouring groups as one wider product, as many as fill a tile.
 fn side_by_side(product: &Gemm) -> Gemm {
     if product.batch <= 1 {
-        // A few channels in (an image has three) are padded to what an instruction takes.
-        let k = if product.k < CHANNEL_BLOCK { CHANNEL_BLOCK } else { product.k };
-        return Gemm { k, ..product.clone() };
+        return product.clone();
     }
     let packed = (TILE_COLUMNS / product.n.max(1)).clamp(1, product.batch);
     Gemm {

@@ -54,7 +54,7 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
         Kernel::Convolution(convolution) => {
             let cut = convolution::cut(device, convolution, coefficients);
             let (compute, memory) = (cut.compute, cut.memory);
-            (Parts { compute, memory, quantise: 0.0, start: cut.start, total: cut.total }, errors.gemm)
+            (Parts { compute, memory, quantise: cut.quantise, start: cut.start, total: cut.total }, errors.gemm)
         }
         Kernel::Attention(attention) => {
             let found = attention::parts(device, attention, coefficients);
