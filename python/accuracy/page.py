@@ -14,20 +14,19 @@ are made by `fusewright hw predict`, so that every figure can be had again from 
 
 {kernels}
 
-{models}
+## Whole models
+
+[accuracy-models.md](accuracy-models.md) holds predicted times and speed-ups of whole models.
 """
 
 
 def replaced(page: Path, part: str, text: str) -> str:
-    """The page with another text in one part; a page that is not there yet has all parts empty."""
+    """The page with another text in one part; a page that is not there yet has the part empty."""
     begin, end = BEGIN.format(part), END.format(part)
     if page.is_file():
         old = page.read_text()
     else:
-        empty = {
-            name: f"{BEGIN.format(name)}\n{END.format(name)}" for name in ("kernels", "models")
-        }
-        old = FRAME.format(**empty)
+        old = FRAME.format(kernels=f"{BEGIN.format('kernels')}\n{END.format('kernels')}")
     if begin not in old or end not in old:
         raise ValueError(f"{page}: no part `{part}`; expected the lines {begin} and {end}")
     head, rest = old.split(begin, 1)
