@@ -95,8 +95,8 @@ const TABLE: &[ModuleRow] = &[
     row("Softmax", "softmax", "", "dim"),
     row("Softplus", "softplus", "", "beta threshold"),
     row("Tanh", "tanh", "", ""),
-    row("Upsample", "interpolate", "", "size scale_factor mode align_corners recompute_scale_factor"),
     row("Unflatten", "unflatten", "", "dim sizes=unflattened_size"),
+    row("Upsample", "interpolate", "", "size scale_factor mode align_corners recompute_scale_factor"),
     row("ZeroPad1d ZeroPad2d ZeroPad3d", "pad", "", "pad=padding value"),
     row(
         "torchvision.ops.stochastic_depth.StochasticDepth",

@@ -14,15 +14,19 @@ const TILE_VECTORS: u64 = 2;
 pub(super) fn add(parts: &mut Parts, machine: &Machine, gemm: &Gemm) {
     let lanes = machine.lanes(gemm.input);
     let needed = 1e6 * gemm.flops() / machine.product_rate(gemm.input);
-    let tail = needed * (uneven(gemm.n, lanes) - 1.0);
+    // A tile that is not full takes as long as one that is, unless there is no other.
+    let columns = lanes.saturating_mul(TILE_VECTORS.min(gemm.n.div_ceil(lanes)).max(1));
+    let tail = needed * (uneven(gemm.n, columns) - 1.0);
+    let rows = (needed + tail) * (uneven(gemm.m, TILE_ROWS.min(gemm.m).max(1)) - 1.0);
     let tiles = gemm
         .batch
         .saturating_mul(gemm.m.div_ceil(TILE_ROWS))
-        .saturating_mul(gemm.n.div_ceil(lanes.saturating_mul(TILE_VECTORS)));
-    let idle = (needed + tail) * (uneven(tiles, machine.cores) - 1.0);
+        .saturating_mul(gemm.n.div_ceil(columns));
+    let idle = (needed + tail + rows) * (uneven(tiles, machine.cores) - 1.0);
     let terms = [
         Term { name: "arithmetic", us: needed },
         Term { name: "vector tails", us: tail },
+        Term { name: "row tails", us: rows },
         Term { name: "idle cores", us: idle },
     ];
     parts.side_by_side(Limiter::Compute, &terms);
