@@ -29,7 +29,7 @@ struct Arguments {
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// How often the search starts anew from the best point.
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     rounds: usize,
     /// Where the coefficients are written.
     #[arg(long, value_name = "FILE", default_value = FITTED)]
