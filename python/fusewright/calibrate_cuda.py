@@ -99,7 +99,7 @@ def toml(gpu: Gpu, measured: Measured) -> str:
     main = next((dtype for dtype in ("bf16", "f16", "f32") if dtype in peaks), None)
     if main is None:
         raise ValueError("no product was measured in bf16, f16 or f32: there is no peak to write")
-    fma = _digits(float(peaks[main][0]) * 1e3 / (gpu.units * 2 * gpu.clock_ghz))
+    fma = peaks[main][0] * 1e3 / (gpu.units * 2 * gpu.clock_ghz)
     memory = measured.memory_gb_s / TRANSFER_SHARE
     board = gpu.board_w or 300.0
     power_source = "measured" if gpu.board_w else "estimated"
@@ -116,7 +116,9 @@ def toml(gpu: Gpu, measured: Measured) -> str:
         *(_quantity(dtype, *peaks[dtype]) for dtype in peaks),
         "",
         "[memory]",
-        _quantity("bandwidth_gb_s", memory, "measured", f"a copy reached {measured.memory_gb_s:.0f} GB/s"),
+        _quantity(
+            "bandwidth_gb_s", memory, "measured", f"a copy reached {measured.memory_gb_s:.0f} GB/s"
+        ),
         _quantity("capacity_gb", gpu.memory_bytes / 1e9, "measured", "as the driver states it"),
         _quantity("last_level_mib", gpu.l2_bytes / 2**20, "measured", "as the driver states it"),
         _quantity("last_level_gb_s", max(measured.l2_gb_s, memory), "measured", "copies inside L2"),
@@ -137,8 +139,12 @@ def toml(gpu: Gpu, measured: Measured) -> str:
         _quantity("on_chip_pj_per_byte", 2, "estimated", "as on other GPUs"),
         "",
         "[launch]",
-        _quantity("floor_us", max(measured.floor_us, 0.5), "measured", "smallest kernel of a CUDA graph"),
-        _quantity("dispatch_us", measured.dispatch_us, "measured", "eager operators one after the other"),
+        _quantity(
+            "floor_us", max(measured.floor_us, 0.5), "measured", "smallest kernel of a CUDA graph"
+        ),
+        _quantity(
+            "dispatch_us", measured.dispatch_us, "measured", "eager operators one after the other"
+        ),
         "",
         "[gpu]",
         f'compute_capability = "{gpu.capability[0]}.{gpu.capability[1]}"',
@@ -201,7 +207,10 @@ def _kebab(name: str) -> str:
 def describe(torch: Any, index: int) -> Gpu:
     """Asks the driver."""
     found = torch.cuda.get_device_properties(index)
-    get = lambda name, default: int(getattr(found, name, default) or default)  # noqa: E731
+
+    def get(name: str, default: int) -> int:
+        return int(getattr(found, name, default) or default)
+
     asked = _nvidia_smi(index)
     clock_mhz = asked.get("clocks.max.sm") or getattr(found, "clock_rate", 0) / 1e3 or 1500.0
     on_chip = get("shared_memory_per_multiprocessor", 64 << 10)
@@ -227,7 +236,12 @@ def _nvidia_smi(index: int) -> dict[str, float]:
     tool = shutil.which("nvidia-smi")
     if tool is None:
         return {}
-    command = [tool, f"--id={index}", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+    command = [
+        tool,
+        f"--id={index}",
+        f"--query-gpu={','.join(fields)}",
+        "--format=csv,noheader,nounits",
+    ]
     run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     values = run.stdout.strip().split(",") if run.returncode == 0 else []
     found = {}
@@ -305,7 +319,9 @@ def _product(torch: Any, dtype: str) -> float | None:
     """Best rate of a large product, 10¹² operations a second; nothing where the device has none."""
     make, size = MAKERS[dtype]
     capability = torch.cuda.get_device_capability()
-    if (dtype in ("bf16", "tf32") and capability < (8, 0)) or (dtype == "f8" and capability < (8, 9)):
+    if (dtype in ("bf16", "tf32") and capability < (8, 0)) or (
+        dtype == "f8" and capability < (8, 9)
+    ):
         return None
     allowed = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = dtype == "tf32"
@@ -368,7 +384,9 @@ def write(text: str, path: Path, *, overwrite: bool) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Measures and writes; 2 where there is no CUDA device."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("-o", "--output", type=Path, help="file to write instead of standard output")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="file to write instead of standard output"
+    )
     parser.add_argument("--force", action="store_true", help="replace the file if it exists")
     parser.add_argument("--device", type=int, default=0, help="which GPU [default: 0]")
     options = parser.parse_args(arguments)

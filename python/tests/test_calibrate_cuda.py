@@ -38,7 +38,9 @@ def test_large_products_of_the_model_are_what_was_measured():
     file = tomllib.loads(toml(A100, RATES))
     assert file["peak"]["bf16"]["value"] * 0.8 == pytest.approx(261.3, rel=1e-4)
     assert file["memory"]["bandwidth_gb_s"]["value"] * 0.9 == pytest.approx(1791.7, rel=1e-4)
-    assert file["peak"]["tf32"]["value"] * 2 == pytest.approx(file["peak"]["bf16"]["value"], rel=1e-4)
+    assert file["peak"]["tf32"]["value"] * 2 == pytest.approx(
+        file["peak"]["bf16"]["value"], rel=1e-4
+    )
     assert (file["family"], file["id"]) == ("ampere", "nvidia-a100-sxm4-80gb")
 
 
@@ -47,11 +49,14 @@ def test_large_products_of_the_model_are_what_was_measured():
 def test_files_of_every_family_pass_the_check(capability, tmp_path):
     rates = RATES
     if capability < (8, 0):
-        few = {dtype: rate for dtype, rate in RATES.products.items() if dtype not in ("bf16", "tf32")}
+        few = {
+            dtype: rate for dtype, rate in RATES.products.items() if dtype not in ("bf16", "tf32")
+        }
         rates = replace(RATES, products=few)
     path = tmp_path / "gpu.toml"
     write(toml(replace(A100, capability=capability, board_w=None), rates), path, overwrite=False)
-    run = subprocess.run([binary(), "hw", "check", path], capture_output=True, text=True)
+    command = [binary(), "hw", "check", path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 

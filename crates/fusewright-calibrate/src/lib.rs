@@ -62,6 +62,9 @@ pub fn calibrate(effort: Effort, mut say: impl FnMut(&str)) -> Result<String, Ca
     if let Some(load) = machine.busy() {
         say(&format!("other programs are running (load {load}): figures will be low, measure again when it is idle"));
     }
+    if cfg!(debug_assertions) {
+        say("this program was built without optimisation: figures will be low, use a release build");
+    }
     say("clock");
     let clock_ghz = clock::ghz(effort);
     say("products in single precision");

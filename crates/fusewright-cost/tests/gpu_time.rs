@@ -55,7 +55,8 @@ fn kernel() -> impl Strategy<Value = Kernel> {
 /// A built-in GPU with its rates, units and power changed.
 fn device() -> impl Strategy<Value = Device> {
     let factors = (0.1..10.0_f64, 0.1..10.0_f64, 0.05..4.0_f64, 0.1..4.0_f64);
-    let family = prop::sample::select(vec!["hopper", "ampere", "volta", "ada", "blackwell", "cdna3", "another"]);
+    let family =
+        prop::sample::select(vec!["hopper", "ampere", "volta", "ada", "ada-geforce", "blackwell", "cdna3", "another"]);
     (prop::sample::select(gpus()), factors, family).prop_map(|(mut device, (peak, bandwidth, units, power), family)| {
         for rate in [&mut device.peak.f32, &mut device.peak.f16, &mut device.peak.bf16].into_iter().flatten() {
             rate.value *= peak;
@@ -63,7 +64,7 @@ fn device() -> impl Strategy<Value = Device> {
         device.memory.bandwidth_gb_s.value *= bandwidth;
         device.units.count.value = (device.units.count.value * units).ceil();
         device.power.board_w.value = device.power.idle_w.value + device.power.board_w.value * power;
-        device.family = family.to_owned();
+        family.clone_into(&mut device.family);
         device
     })
 }

@@ -63,14 +63,14 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Row>, DataError> {
 fn table<T: DeserializeOwned>(
     folder: &Path,
     file: &str,
-    row: fn(T) -> Result<Option<Row>, String>,
+    row: fn(&T) -> Result<Option<Row>, String>,
 ) -> Result<Vec<Row>, DataError> {
     let path = folder.join(file);
     let problem = |what: String| DataError(format!("{}: {what}", path.display()));
     let mut reader = csv::Reader::from_path(&path).map_err(|error| problem(error.to_string()))?;
     let mut rows = Vec::new();
     for (index, record) in reader.deserialize().enumerate() {
-        let found = record.map_err(|error| error.to_string()).and_then(row);
+        let found = record.map_err(|error| error.to_string()).and_then(|record| row(&record));
         rows.extend(found.map_err(|error| problem(format!("line {}: {error}", index + 2)))?);
     }
     Ok(rows)
@@ -98,8 +98,8 @@ struct GemmRow {
     latency_us: f64,
 }
 
-fn gemm(row: GemmRow) -> Result<Option<Row>, String> {
-    let GemmRow { m, n, k, latency_us: us, .. } = row;
+fn gemm(row: &GemmRow) -> Result<Option<Row>, String> {
+    let &GemmRow { m, n, k, latency_us: us, .. } = row;
     // Pairs around the edge of a tile test the formula; fitting them would weight those few heights.
     if row.subset != "random" {
         return Ok(None);
@@ -128,8 +128,8 @@ struct AttentionRow {
     latency_us: f64,
 }
 
-fn attention(row: AttentionRow) -> Result<Option<Row>, String> {
-    let AttentionRow { batch, seq, heads, kv_heads, head_dim, latency_us: us, .. } = row;
+fn attention(row: &AttentionRow) -> Result<Option<Row>, String> {
+    let &AttentionRow { batch, seq, heads, kv_heads, head_dim, latency_us: us, .. } = row;
     let causal = row.causal == 1;
     let attention = Attention {
         batch,
@@ -162,7 +162,7 @@ struct OperatorRow {
     latency_us: f64,
 }
 
-fn operator(row: OperatorRow) -> Result<Option<Row>, String> {
+fn operator(row: &OperatorRow) -> Result<Option<Row>, String> {
     let device = device(&row.device)?;
     let us = row.latency_us;
     if let (Some(batch), Some(m), Some(n), Some(k)) = (row.batch, row.m, row.n, row.k) {
@@ -201,8 +201,8 @@ struct UnfusedRow {
 const COPIES: u64 = 6;
 
 /// Attention as a framework runs it without a kernel of its own, priced kernel by kernel.
-fn unfused(row: UnfusedRow) -> Result<Option<Row>, String> {
-    let UnfusedRow { head_dim, seq, batch, heads, .. } = row;
+fn unfused(row: &UnfusedRow) -> Result<Option<Row>, String> {
+    let &UnfusedRow { head_dim, seq, batch, heads, .. } = row;
     let Some(tflops) = row.unfused_tflops else { return Ok(None) };
     let causal = row.causal == 1;
     let sequences = batch * heads;

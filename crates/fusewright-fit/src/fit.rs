@@ -40,23 +40,27 @@ impl<'a> Data<'a> {
         self.rows.iter().filter(wanted).collect()
     }
 
-    /// The values that make the mean error on rows that are not left out least, from those in `from`.
-    fn fit(&self, set: &Set, family: Option<&str>, from: Coefficients, rounds: usize) -> Coefficients {
+    /// The values that make the mean error on rows that are not left out least. The search starts from those in `from`
+    /// and from the common start, because it may end in a hollow beside the lowest.
+    fn fit(&self, set: &Set, family: Option<&str>, from: &Coefficients, rounds: usize) -> Coefficients {
         let rows = self.select(set.classes, family, false);
         if rows.is_empty() {
-            return from;
+            return *from;
         }
         let with = |values: &[f64]| {
-            let mut coefficients = from;
+            let mut coefficients = *from;
             for (field, value) in (set.fields)(&mut coefficients).into_iter().zip(values) {
                 *field = *value;
             }
             coefficients
         };
-        let mut start = from;
-        let start: Vec<f64> = (set.fields)(&mut start).into_iter().map(|field| *field).collect();
         let cost = |values: &[f64]| Summary::of(&relative_errors(&rows, self.devices, &with(values))).mean;
-        let (values, _) = minimise(&start, set.bounds, rounds, cost);
+        let found = [*from, START].map(|mut start| {
+            let start: Vec<f64> = (set.fields)(&mut start).into_iter().map(|field| *field).collect();
+            minimise(&start, set.bounds, rounds, cost)
+        });
+        let [values, other] = found;
+        let (values, _) = if other.1 < values.1 { other } else { values };
         let rounded: Vec<f64> = values.iter().map(|value| (value * 1e3).round() / 1e3).collect();
         with(&rounded)
     }
@@ -77,13 +81,13 @@ pub(crate) fn fit(rows: &[Row], devices: &Devices, rounds: usize) -> Fitted {
     let data = Data { rows, devices };
     let mut shared = START;
     for set in SETS {
-        shared = data.fit(set, None, shared, rounds);
+        shared = data.fit(set, None, &shared, rounds);
     }
     let mut families: Vec<_> = FAMILIES.iter().map(|family| (*family, shared)).collect();
     for (family, coefficients) in &mut families {
         publish(family, coefficients);
         for set in SETS.iter().filter(|set| set.families.contains(family)) {
-            *coefficients = data.fit(set, Some(family), *coefficients, rounds);
+            *coefficients = data.fit(set, Some(family), coefficients, rounds);
         }
     }
     spreads(&data, &mut shared, &mut families);

@@ -10,21 +10,20 @@ pub(crate) fn minimise(
     rounds: usize,
     mut cost: impl FnMut(&[f64]) -> f64,
 ) -> (Vec<f64>, f64) {
-    let mut bounded = |point: &[f64]| cost(&clamped(point, bounds));
-    let mut best = start.to_vec();
-    let mut least = bounded(&best);
+    let mut best = clamped(start, bounds);
+    let mut least = cost(&best);
     for round in 0..rounds {
         let size = 0.25 / (1.0 + round as f64);
-        let mut simplex = simplex_around(&best, bounds, size, &mut bounded);
+        let mut simplex = simplex_around(&best, bounds, size, &mut cost);
         for _ in 0..ROUND {
-            step(&mut simplex, &mut bounded);
+            step(&mut simplex, bounds, &mut cost);
         }
         simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
         if simplex[0].1 < least {
             (best, least) = simplex.swap_remove(0);
         }
     }
-    (clamped(&best, bounds), least)
+    (best, least)
 }
 
 type Vertex = (Vec<f64>, f64);
@@ -52,7 +51,7 @@ fn simplex_around(
 }
 
 /// Replaces the worst vertex by a better one on the line through the others' center, or draws all towards the best.
-fn step(simplex: &mut [Vertex], cost: &mut impl FnMut(&[f64]) -> f64) {
+fn step(simplex: &mut [Vertex], bounds: &[(f64, f64)], cost: &mut impl FnMut(&[f64]) -> f64) {
     simplex.sort_by(|a, b| a.1.total_cmp(&b.1));
     let last = simplex.len() - 1;
     let size = last as f64;
@@ -62,6 +61,7 @@ fn step(simplex: &mut [Vertex], cost: &mut impl FnMut(&[f64]) -> f64) {
     let worst = simplex[last].0.clone();
     let mut at = |distance: f64| {
         let point: Vec<f64> = center.iter().zip(&worst).map(|(c, w)| c + distance * (c - w)).collect();
+        let point = clamped(&point, bounds);
         let value = cost(&point);
         (point, value)
     };

@@ -190,7 +190,7 @@ impl Origins {
             return (Identity { literal, owner: Some((program.text(name).to_owned(), String::new(), 0)) }, origin);
         }
         let owner = place.and_then(|(call, index)| {
-            let path = module_path(call);
+            let path = called_again(module_path(call), program.text(literal));
             let op = call.node.op_type.clone();
             let index = if matches!(op.as_str(), "Add" | "Mul" | "Sub" | "Div") { 0 } else { index };
             (!path.is_empty()).then_some((path, op, index))
@@ -228,6 +228,18 @@ fn traced_owner(call: &Call<'_>, index: usize, own: &str) -> Option<String> {
         _ => names.get(index.saturating_sub(1)).or(names.last()),
     };
     found.map(|name| unmangled(name, &module_path(call)))
+}
+
+/// The module of a call. One that is called again has a number behind its name, and owns what its first call read.
+fn called_again(path: String, literal: &str) -> String {
+    let own = literal.rsplit_once('.').map_or("", |(module, _)| module);
+    let again = |part: &str, own: &str| {
+        let number = part.strip_prefix(own).and_then(|rest| rest.strip_prefix('_'));
+        number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let same = path.split('.').count() == own.split('.').count()
+        && path.split('.').zip(own.split('.')).all(|(part, own)| part == own || again(part, own));
+    if same { own.to_owned() } else { path }
 }
 
 /// What the input of an operator is called in a module.

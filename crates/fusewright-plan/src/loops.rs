@@ -54,13 +54,12 @@ pub(crate) fn loop_of(graph: &Graph, node: &Node) -> Option<Loop> {
     let x = node.inputs.first().and_then(|&input| graph.tensor(input));
     let result = elements(node.outputs.first().and_then(|&output| graph.tensor(output)))?;
     match &node.op {
-        Op::Pointwise(_) | Op::View(_) => Some(Loop::pointwise(result)),
+        Op::Pointwise(_) | Op::View(_) | Op::Scatter(Scatter::Write { .. }) => Some(Loop::pointwise(result)),
         Op::Copy(copy) => Some(match &**copy {
             Copy::Concat { .. } | Copy::Stack { .. } => Loop { joins: true, ..Loop::pointwise(result) },
             _ => Loop::pointwise(result),
         }),
         Op::Gather(_) => Some(Loop::reading_elsewhere(result)),
-        Op::Scatter(Scatter::Write { .. }) => Some(Loop::pointwise(result)),
         Op::Normalization(norm) => {
             let x = x?;
             Some(Loop::folding(result, row_length(norm, x)))

@@ -1,5 +1,7 @@
 //! Tables of kernels: what passes through, what is refused, and how near predictions are to measured times.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use fusewright::{KernelTableError, device, predict_table};

@@ -93,8 +93,13 @@ const RATIOS: &[Ratio] = &[
     Ratio { family: "cdna3", rate: "i8", to: "bf16", is_one_of: &[2.0] },
 ];
 
+/// A branch of a family has the family's rates: `ada-geforce` those of `ada`.
+fn is_of(family: &str, root: &str) -> bool {
+    family.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+}
+
 pub(super) fn ratios(device: &Device, found: &mut Found) {
-    for ratio in RATIOS.iter().filter(|ratio| ratio.family == device.family) {
+    for ratio in RATIOS.iter().filter(|ratio| is_of(&device.family, ratio.family)) {
         let rate = |dtype| sound_if_given(device.peak.get(dtype));
         let (Some(value), Some(base)) = (rate(ratio.rate), rate(ratio.to)) else { continue };
         if ratio.is_one_of.iter().any(|factor| agree(value, factor * base)) {

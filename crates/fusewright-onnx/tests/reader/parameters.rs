@@ -64,7 +64,9 @@ fn merged_vectors_count_once_per_module() {
         nodes: vec![
             named("/layers.0/norm/LayerNormalization", norm("x", "a")),
             named("/layers.1/norm/LayerNormalization", norm("a", "b")),
-            named("/layers.1/norm/LayerNormalization_1", norm("b", "y")),
+            named("/layers.1/norm/LayerNormalization_1", norm("b", "c")),
+            // The first module is called again.
+            named("/layers.0/norm_1/LayerNormalization", norm("c", "y")),
         ],
         outputs: vec![untyped("y")],
         ..Parts::default()

@@ -5,6 +5,8 @@ mod page;
 use fusewright_device::{Device, Figure, Quantity};
 use serde::Serialize;
 
+use crate::json::indented;
+
 pub use page::{device_page, device_table};
 
 /// A device in the list.
@@ -156,11 +158,10 @@ impl From<Figure<'_>> for DeviceFigure {
 
 /// The list as JSON: an array of [`DeviceRow`].
 pub fn device_list_json(devices: &[Device]) -> String {
-    let rows: Vec<DeviceRow> = devices.iter().map(DeviceRow::of).collect();
-    serde_json::to_string_pretty(&rows).expect("rows hold texts and numbers only") + "\n"
+    indented(&devices.iter().map(DeviceRow::of).collect::<Vec<_>>())
 }
 
 /// One device as JSON: a [`DeviceDetails`].
 pub fn device_json(device: &Device) -> String {
-    serde_json::to_string_pretty(&DeviceDetails::of(device)).expect("details hold texts and numbers only") + "\n"
+    indented(&DeviceDetails::of(device))
 }

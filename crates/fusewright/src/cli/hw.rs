@@ -64,7 +64,9 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
                 let texts = texts(&problem);
                 refused += 1;
                 problems += texts.len();
-                texts.iter().for_each(|text| error(text));
+                for text in &texts {
+                    error(text);
+                }
             }
         }
     }

@@ -72,7 +72,7 @@ fn on_cores(machine: &Machine, kernel: &Kernel) -> Prediction {
     }
     match kernel {
         Kernel::Gemm(gemm) | Kernel::Convolution(Convolution { product: gemm, .. }) => {
-            product::add(&mut parts, machine, gemm)
+            product::add(&mut parts, machine, gemm);
         }
         Kernel::Attention(attention) => attention::add(&mut parts, machine, attention),
         Kernel::Stream(stream) => pass::add(&mut parts, machine, stream),

@@ -86,7 +86,11 @@ fn tiled(device: &Device, machine: &Machine, gemm: &Gemm, set: &GemmCoefficients
     let start = machine.floor + set.start_us * 1e-6;
     let results = gemm.batch as f64 * gemm.m as f64 * gemm.n as f64;
     let mut best: Option<Cut> = None;
+    let element = u32::try_from(gemm.input.bytes(1)).unwrap_or(8);
     for &tile in tiles {
+        if occupancy(device, tile, element).blocks == 0 {
+            continue;
+        }
         let blocks = gemm.batch as f64 * parts(gemm.m, tile.rows) * parts(gemm.n, tile.cols);
         let block_rate = rate * (tile.reuse() / LARGEST.reuse()).powf(set.shape);
         for split in SPLITS {

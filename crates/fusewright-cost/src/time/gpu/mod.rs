@@ -40,21 +40,10 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
                 Unit::Vector => errors.gemm_vector,
             };
             let cut = gemm::cut(device, gemm, coefficients);
-            (
-                Parts {
-                    compute: cut.compute,
-                    memory: cut.memory,
-                    quantise: cut.quantise,
-                    start: cut.start,
-                    total: cut.total,
-                },
-                spread,
-            )
+            (Parts::from(&cut), spread)
         }
         Kernel::Convolution(convolution) => {
-            let cut = convolution::cut(device, convolution, coefficients);
-            let (compute, memory) = (cut.compute, cut.memory);
-            (Parts { compute, memory, quantise: cut.quantise, start: cut.start, total: cut.total }, errors.gemm)
+            (Parts::from(&convolution::cut(device, convolution, coefficients)), errors.gemm)
         }
         Kernel::Attention(attention) => {
             let found = attention::parts(device, attention, coefficients);
@@ -84,6 +73,13 @@ struct Parts {
     quantise: f64,
     start: f64,
     total: f64,
+}
+
+impl From<&gemm::Cut> for Parts {
+    fn from(cut: &gemm::Cut) -> Self {
+        let &gemm::Cut { compute, memory, quantise, start, total, .. } = cut;
+        Self { compute, memory, quantise, start, total }
+    }
 }
 
 impl Parts {

@@ -49,8 +49,8 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
         StreamKind::LayerNorm | StreamKind::RmsNorm => {
             let memory = from_memory(set.pointwise);
             let on_chip = bytes / (machine.units * machine.clock * by_row(&set.norm, stream.cols));
-            let compute = arithmetic.max(on_chip);
-            Parts { compute, memory, start, total: compute + memory + start }
+            let total = (on_chip + memory).max(arithmetic) + start;
+            Parts { compute: on_chip.max(arithmetic), memory, start, total }
         }
     }
 }

@@ -6,12 +6,20 @@
 use super::coefficients::{AttentionCoefficients, Coefficients, GemmCoefficients, StreamCoefficients};
 use super::fitted::SHARED;
 
-/// Cards that boost above the clock of their data sheet, with a last cache that still holds part of what the kernel
-/// before has written: sums of kernels take hardly longer than the sums of their rooflines.
-const ADA: Coefficients = Coefficients {
-    gemm: GemmCoefficients { efficiency: 0.97, bandwidth: 0.9, shape: 0.015, overlap: 8.0, ..SHARED.gemm },
-    attention_full: AttentionCoefficients { efficiency: 0.56, bandwidth: 1.0, ..SHARED.attention_full },
-    attention_causal: AttentionCoefficients { efficiency: 0.6, bandwidth: 1.0, ..SHARED.attention_causal },
+/// Cards for games boost above the clock of their data sheet, and their last cache still holds part of what the kernel
+/// before has written: sums of kernels take hardly longer than the sums of their rooflines. Cards for servers with the
+/// same chips have less power and no such clock; they keep the family's set.
+const ADA_GEFORCE: Coefficients = Coefficients {
+    gemm: GemmCoefficients {
+        efficiency: 0.99,
+        bandwidth: 0.95,
+        shape: 0.0,
+        overlap: 8.0,
+        fill_steps: 0.0,
+        ..SHARED.gemm
+    },
+    attention_full: AttentionCoefficients { efficiency: 0.8, bandwidth: 1.0, block_us: 0.5, ..SHARED.attention_full },
+    attention_causal: AttentionCoefficients { efficiency: 0.8, bandwidth: 1.0, ..SHARED.attention_causal },
     stream: StreamCoefficients {
         pointwise: 1.0,
         softmax: [1.0; 5],
@@ -23,4 +31,4 @@ const ADA: Coefficients = Coefficients {
 };
 
 /// Those families.
-pub(super) const FAMILIES: &[(&str, Coefficients)] = &[("ada", ADA)];
+pub(super) const FAMILIES: &[(&str, Coefficients)] = &[("ada-geforce", ADA_GEFORCE)];
