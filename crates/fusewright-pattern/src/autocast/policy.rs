@@ -1,7 +1,8 @@
 //! In which element type an op runs under autocast.
 //!
 //! After the op lists that PyTorch registers for CUDA (`AT_FORALL_LOWER_PRECISION_FP`, `AT_FORALL_FP32` and the others
-//! in ATen/autocast_mode.h). What is on no list runs in the type of its operands. Division by a tensor counts as its reciprocal when a number is divided.
+//! in `ATen/autocast_mode.h`). What is on no list runs in the type of its operands. Division by a tensor counts as its
+//! reciprocal when a number is divided.
 
 use fusewright_ir::Op;
 use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, Pooling, ReduceKind, Reduction, Unary};
@@ -29,16 +30,16 @@ pub(super) fn policy(op: &Op) -> Policy {
             | Normalization::RmsNorm { .. }
             | Normalization::GroupNorm { .. }
             | Normalization::Softmax { .. },
-        ) => Policy::Full,
-        Op::Pooling(pooling) if matches!(**pooling, Pooling::Resize { .. }) => Policy::Full,
-        Op::Pointwise(pointwise) if runs_in_full(pointwise) => Policy::Full,
-        Op::Reduction(
+        )
+        | Op::Reduction(
             Reduction::CumulativeSum { .. }
             | Reduction::Reduce {
                 kind: ReduceKind::Sum | ReduceKind::Prod | ReduceKind::Norm | ReduceKind::LogSumExp,
                 ..
             },
         ) => Policy::Full,
+        Op::Pooling(pooling) if matches!(**pooling, Pooling::Resize { .. }) => Policy::Full,
+        Op::Pointwise(pointwise) if runs_in_full(pointwise) => Policy::Full,
         Op::Copy(copy) if matches!(**copy, Copy::Concat { .. } | Copy::Stack { .. }) => Policy::Widest,
         _ => Policy::Follow,
     }
