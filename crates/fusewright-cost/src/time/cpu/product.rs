@@ -18,10 +18,7 @@ pub(super) fn add(parts: &mut Parts, machine: &Machine, gemm: &Gemm) {
     let columns = lanes.saturating_mul(TILE_VECTORS.min(gemm.n.div_ceil(lanes)).max(1));
     let tail = needed * (uneven(gemm.n, columns) - 1.0);
     let rows = (needed + tail) * (uneven(gemm.m, TILE_ROWS.min(gemm.m).max(1)) - 1.0);
-    let tiles = gemm
-        .batch
-        .saturating_mul(gemm.m.div_ceil(TILE_ROWS))
-        .saturating_mul(gemm.n.div_ceil(columns));
+    let tiles = gemm.batch.saturating_mul(gemm.m.div_ceil(TILE_ROWS)).saturating_mul(gemm.n.div_ceil(columns));
     let idle = (needed + tail + rows) * (uneven(tiles, machine.cores) - 1.0);
     let terms = [
         Term { name: "arithmetic", us: needed },
