@@ -26,13 +26,12 @@ from pathlib import Path
 
 import timm
 import torch
+from fusewright.fx import export_model, write_json
+from fusewright.fx_shapes import InputShape
 from timm.models import is_model, model_entrypoint
 from timm.utils import reparameterize_model
 from torch import nn
 from torch.export import ExportedProgram
-
-from fusewright.fx import export_model, write_json
-from fusewright.fx_shapes import InputShape
 
 LARGEST_BATCH = 256
 """Above it, a time per image no longer depends on the batch."""
@@ -221,7 +220,9 @@ def mega_params(model: nn.Module) -> float:
 def main() -> int:
     """Entry point."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=Path, help="table with the columns model, img, batch and gmacs")
+    parser.add_argument(
+        "pairs", type=Path, help="table with the columns model, img, batch and gmacs"
+    )
     parser.add_argument("folder", type=Path, help="where the exports go")
     parser.add_argument("--per-family", type=int, default=6)
     parser.add_argument("--largest", type=float, default=60.0, help="GMAC of the largest model")

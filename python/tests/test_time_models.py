@@ -9,7 +9,11 @@ from transformers import BertConfig, BertModel
 
 def test_merged_projections_compute_the_same() -> None:
     config = BertConfig(
-        vocab_size=32, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+        vocab_size=32,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
     )
     model = BertModel(config, add_pooling_layer=False).eval()
     tokens = torch.arange(12).reshape(2, 6)

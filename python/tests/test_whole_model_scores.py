@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
-from accuracy.whole_models import Export, Row, fitted_families, joined, page, ranks, score
+from accuracy.whole_models import Export, Row, joined, page, ranks, score
 
 
 def row(model: str, family: str, times: tuple[float, float, float, float]) -> Row:
@@ -35,10 +35,9 @@ def test_scores_are_means_of_errors() -> None:
     assert math.isnan(score(ROWS[:2]).rank)
 
 
-def test_half_of_the_families_is_left_out() -> None:
-    assert fitted_families(ROWS) == {"f"}
+def test_the_page_has_families_and_reasons() -> None:
     text = page(ROWS, [("d.224", "no | reason")], "rtx-4090")
-    assert "| `g` (left out) | 1 |" in text
+    assert "| `g` | 1 |" in text
     assert "| `d.224` | no / reason |" in text
 
 
@@ -53,5 +52,7 @@ def test_a_measurement_takes_the_form_with_its_parameters(tmp_path: Path) -> Non
         writer.writerow(["other", 224, "pt2.9", 3.9, 8, 5])
     branched = Export("m", 224, "f", "m.fx.json.gz", 8, 5.01, "")
     folded = Export("m", 224, "f", "m.folded.fx.json.gz", 8, 4.0, "")
-    rows = joined(table, {("m", 224): [(branched, 10.0, 5.0), (folded, 8.0, 5.0)]})
+    both = [(branched, dict.fromkeys((False, True), (10.0, 5.0)))]
+    both.append((folded, dict.fromkeys((False, True), (8.0, 5.0))))
+    rows = joined(table, {("m", 224): both})
     assert [(row.torch, row.predicted_eager) for row in rows] == [("pt2.4", 10.0), ("pt2.9", 8.0)]

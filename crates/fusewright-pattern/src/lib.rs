@@ -11,7 +11,7 @@ mod projection;
 pub mod rules;
 
 pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, MaskKind, MissedStep, find_attentions};
-pub use autocast::{AutocastError, autocast};
+pub use autocast::{Autocast, AutocastError, autocast};
 pub use decompose::{DecomposeError, decompose};
 pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
 pub use projection::{Projection, projection_of};

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fusewright_ir::{DType, Graph, Op, ops::Copy, text, total_work, verify};
-use fusewright_pattern::{autocast, decompose};
+use fusewright_pattern::{Autocast, autocast, decompose};
 use fusewright_testing::{Sample, cases, graphs};
 use proptest::prelude::*;
 
@@ -27,6 +27,8 @@ const BLOCK: &str = r#"
       output %sum
     }"#;
 
+const PLAIN: Autocast = Autocast { lower: DType::F16, fast_norms: false };
+
 fn dtype(graph: &Graph, name: &str) -> DType {
     let (id, _) = graph.values().find(|&(id, _)| graph.value_name(id) == name).unwrap();
     graph.tensor(id).unwrap().dtype
@@ -34,7 +36,7 @@ fn dtype(graph: &Graph, name: &str) -> DType {
 
 #[test]
 fn ops_run_in_the_precision_of_their_list() {
-    let graph = autocast(&text::parse(BLOCK).unwrap(), DType::F16).unwrap();
+    let graph = autocast(&text::parse(BLOCK).unwrap(), PLAIN).unwrap();
     verify(&graph).unwrap();
     let found = ["n", "q", "k", "act", "both", "mean", "sum", "y"].map(|name| dtype(&graph, name).name());
     assert_eq!(found, ["f32", "f16", "f16", "f16", "f32", "f16", "f32", "f32"]);
@@ -47,14 +49,25 @@ fn ops_run_in_the_precision_of_their_list() {
     assert_eq!(casts, ["q.0.f16", "w.f16", "b.f16", "k.0.f16", "both.0.f32", "sum.0.f32"]);
 }
 
+#[test]
+fn fast_norms_are_those_that_no_module_is() {
+    let how = Autocast { fast_norms: true, ..PLAIN };
+    let function = BLOCK.replace("epsilon = 1e-6}", "epsilon = 1e-6} @function \"layer_norm\"");
+    let function = autocast(&text::parse(&function).unwrap(), how).unwrap();
+    assert_eq!(dtype(&function, "n"), DType::F16);
+    let module = BLOCK.replace("epsilon = 1e-6}", "epsilon = 1e-6} @module \"torch.nn.LayerNorm\"");
+    let module = autocast(&text::parse(&module).unwrap(), how).unwrap();
+    assert_eq!(dtype(&module, "n"), DType::F32);
+}
+
 proptest! {
     #![proptest_config(cases())]
 
     #[test]
     fn shapes_and_work_stay(Sample(graph) in graphs(30)) {
         for graph in [decompose(&graph).unwrap(), graph] {
-            for lower in [DType::F16, DType::Bf16] {
-                let cast = autocast(&graph, lower).unwrap();
+            for (lower, fast_norms) in [(DType::F16, false), (DType::Bf16, true)] {
+                let cast = autocast(&graph, Autocast { lower, fast_norms }).unwrap();
                 verify(&cast).unwrap();
                 prop_assert_eq!(total_work(&cast), total_work(&graph));
                 let shapes = |graph: &Graph| -> Vec<_> {

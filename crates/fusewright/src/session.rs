@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 
 use fusewright_hf::Phase;
 use fusewright_ir::{DType, Graph, Loaded, Warning, verify};
-use fusewright_pattern::{autocast, decompose};
+use fusewright_pattern::{Autocast, autocast, decompose};
 
 use crate::load::{self, Content, ReadOptions};
 use crate::{Error, PlanOptions, PlanReport, PlanSet};
@@ -24,6 +24,7 @@ pub struct Session {
     dims: BTreeMap<String, u64>,
     dtype: Option<DType>,
     autocast: Option<DType>,
+    fast_norms: bool,
     phase: Option<Phase>,
     verify_each: bool,
 }
@@ -53,6 +54,13 @@ impl Session {
     #[must_use]
     pub fn with_autocast(mut self, lower: DType) -> Self {
         self.autocast = Some(lower);
+        self
+    }
+
+    /// Under autocast, norms that are written as functions run in its element type too, as the fast norms of timm do.
+    #[must_use]
+    pub fn with_fast_norms(mut self, fast: bool) -> Self {
+        self.fast_norms = fast;
         self
     }
 
@@ -118,10 +126,11 @@ impl Session {
         let mut decomposed = decompose(&graph).map_err(|problem| Error::Decompose { path: source.clone(), problem })?;
         check(&decomposed, "decompose")?;
         if let Some(lower) = self.autocast {
+            let how = Autocast { lower, fast_norms: self.fast_norms };
             // Attention that is a single node has steps of both precisions in it, so it is opened first.
             let refused = |problem| Error::Autocast { path: source.clone(), problem };
-            graph = autocast(&graph, lower).map_err(refused)?;
-            decomposed = autocast(&decomposed, lower).map_err(refused)?;
+            graph = autocast(&graph, how).map_err(refused)?;
+            decomposed = autocast(&decomposed, how).map_err(refused)?;
             check(&decomposed, "autocast")?;
         }
         Ok(Model { graph, decomposed, source, format, warnings, notes })

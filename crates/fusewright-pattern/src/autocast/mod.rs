@@ -27,12 +27,22 @@ pub struct AutocastError {
     pub problem: String,
 }
 
-/// The graph under autocast to `lower`, which is `f16` or `bf16`.
-pub fn autocast(graph: &Graph, lower: DType) -> Result<Graph, AutocastError> {
+/// How a model runs under autocast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Autocast {
+    /// The lower precision: `f16` or `bf16`.
+    pub lower: DType,
+    /// Norms that are written as functions run in it too: libraries with norms of their own, such as timm, can turn
+    /// autocast off around them. Norms that are modules of PyTorch stay in `f32`.
+    pub fast_norms: bool,
+}
+
+/// The graph under autocast.
+pub fn autocast(graph: &Graph, how: Autocast) -> Result<Graph, AutocastError> {
     let mut result = Graph::new(graph.name.clone());
     result.dims.clone_from(&graph.dims);
     result.training = graph.training;
-    let mut pass = Pass { graph, lower, map: vec![None; graph.value_count()], cast: Vec::new(), result };
+    let mut pass = Pass { graph, how, map: vec![None; graph.value_count()], cast: Vec::new(), result };
     pass.sources();
     for (id, _) in graph.nodes() {
         pass.node(id).map_err(|ShapeError(problem)| AutocastError { node: graph.node_name(id).to_owned(), problem })?;
@@ -45,7 +55,7 @@ pub fn autocast(graph: &Graph, lower: DType) -> Result<Graph, AutocastError> {
 
 struct Pass<'a> {
     graph: &'a Graph,
-    lower: DType,
+    how: Autocast,
     map: Vec<Option<ValueId>>,
     /// For each value of the result that is a weight, what it was cast to.
     cast: Vec<Option<(DType, ValueId)>>,
@@ -72,8 +82,8 @@ impl Pass<'_> {
     fn node(&mut self, id: NodeId) -> Result<(), ShapeError> {
         let node = self.graph.node(id);
         let mut inputs: Vec<ValueId> = node.inputs.iter().map(|&input| self.mapped(input)).collect();
-        let wanted = match policy(&node.op) {
-            Policy::Lower => Some(self.lower),
+        let wanted = match policy(&node.op, node.source.form, self.how.fast_norms) {
+            Policy::Lower => Some(self.how.lower),
             Policy::Full => Some(DType::F32),
             Policy::Widest => self.widest(&inputs),
             Policy::Follow => None,

@@ -4,8 +4,8 @@
 //! in `ATen/autocast_mode.h`). What is on no list runs in the type of its operands. Division by a tensor counts as its
 //! reciprocal when a number is divided.
 
-use fusewright_ir::Op;
 use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, Pooling, ReduceKind, Reduction, Unary};
+use fusewright_ir::{Form, Op};
 
 /// What autocast does to the floating-point operands of an op.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +20,12 @@ pub(super) enum Policy {
     Follow,
 }
 
-/// The policy for an op.
-pub(super) fn policy(op: &Op) -> Policy {
+/// The policy for an op that the source wrote in some form.
+pub(super) fn policy(op: &Op, form: Form, fast_norms: bool) -> Policy {
     match op {
+        Op::Normalization(
+            Normalization::LayerNorm { .. } | Normalization::RmsNorm { .. } | Normalization::GroupNorm { .. },
+        ) if fast_norms && form != Form::Module => Policy::Lower,
         Op::Contraction(Contraction::QuantizedMatMul { .. } | Contraction::PackedLinear { .. }) => Policy::Follow,
         Op::Contraction(_) | Op::Convolution(_) | Op::Attention(_) => Policy::Lower,
         Op::Normalization(

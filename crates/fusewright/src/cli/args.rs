@@ -219,6 +219,10 @@ pub(crate) struct ModelArguments {
     #[arg(long, value_name = "TYPE", value_parser = autocast_parser())]
     pub(crate) autocast: Option<DType>,
 
+    /// Norms that are no modules of PyTorch run in that type too, as timm's fast norms do.
+    #[arg(long, requires = "autocast")]
+    pub(crate) fast_norms: bool,
+
     /// Size of a named dim of the model; may be repeated.
     #[arg(long, value_name = "NAME=N", value_parser = parse_dim)]
     pub(crate) dim: Vec<(String, u64)>,
@@ -280,7 +284,7 @@ impl ModelArguments {
             session = session.with_dtype(dtype);
         }
         if let Some(lower) = self.autocast {
-            session = session.with_autocast(lower);
+            session = session.with_autocast(lower).with_fast_norms(self.fast_norms);
         }
         Ok(session)
     }

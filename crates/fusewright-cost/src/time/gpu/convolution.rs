@@ -33,7 +33,7 @@ struct LayoutShares {
 /// Planes of channels.
 const FIRST: LayoutShares = LayoutShares { product: 0.63, grouped: 0.6, depthwise: 0.065, converted: 0.19 };
 /// Channels side by side.
-const LAST: LayoutShares = LayoutShares { product: 0.95, grouped: 0.25, depthwise: 0.2, converted: 0.0 };
+const LAST: LayoutShares = LayoutShares { product: 0.95, grouped: 0.38, depthwise: 0.2, converted: 0.0 };
 /// Memory rate where there is one channel in a group.
 const DEPTHWISE_BANDWIDTH: f64 = 0.95;
 
