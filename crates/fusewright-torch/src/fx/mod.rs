@@ -7,7 +7,7 @@
 //!
 //! A row says which op it *would* be; the shapes that the document records decide. An op that is not known, or whose
 //! implied shape disagrees with the record, is carried as [`Op::Opaque`](fusewright_ir::Op::Opaque) with its recorded
-//! shapes and a [`Warning`]; nothing is dropped.
+//! shapes and a [`Warning`](fusewright_ir::Warning); nothing is dropped.
 //!
 //! ```
 //! use fusewright_torch::fx;

@@ -15,7 +15,7 @@ use fusewright_ir::DType;
 use super::parts::{Parts, roofline_prediction, whole};
 use super::{Convolution, Kernel, Prediction, contraction_peak};
 
-/// Half of the few published timings that these coefficients were held against are nearer than this.
+/// A guess, wide on purpose: too few timings were at hand to measure it.
 const SPREAD: f64 = 0.35;
 /// Share of a peak of a data sheet that large products sustain on all cores.
 const PRODUCT_SHARE: f64 = 0.8;
