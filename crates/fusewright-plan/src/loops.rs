@@ -92,7 +92,7 @@ pub(crate) fn loop_of(graph: &Graph, node: &Node) -> Option<Loop> {
 }
 
 /// Elements that are brought to a common scale.
-fn row_length(norm: &Normalization, x: &TensorType) -> u64 {
+pub(crate) fn row_length(norm: &Normalization, x: &TensorType) -> u64 {
     let product = |extents: &[u64]| extents.iter().fold(1_u64, |product, &extent| product.saturating_mul(extent));
     match norm {
         Normalization::LayerNorm { axes, .. } | Normalization::RmsNorm { axes, .. } => {

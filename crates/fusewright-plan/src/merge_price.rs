@@ -4,7 +4,7 @@ use fusewright_cost::time::{Gemm, merge_gain};
 use fusewright_device::Device;
 use fusewright_ir::DType;
 
-use crate::realize::product_of;
+use crate::realize::{product_of, side_by_side};
 use crate::{Analysis, ParallelMerge};
 
 /// The least predicted gain of a merge that is taken. Of measured merges that were predicted to gain less than this, about
@@ -27,7 +27,10 @@ pub(crate) fn without_gain(analysis: &Analysis, merge: &ParallelMerge, device: &
     let parts: Option<Vec<Gemm>> =
         merge.members.iter().map(|&id| product_of(analysis.graph, &analysis.storage, id)).collect();
     let parts = parts?;
-    let merged = side_by_side(&parts, shared_bytes(analysis, merge))?;
+    // The input that all of them read is read once.
+    let repeated = shared_bytes(analysis, merge).saturating_mul(parts.len() as u64 - 1);
+    let apart = parts.iter().map(|part| part.bytes).fold(0, u64::saturating_add);
+    let merged = side_by_side(&parts, apart.saturating_sub(repeated))?;
     let gain = merge_gain(device, &parts, &merged);
     let refused = || RefusedMerge { merge: merge.clone(), apart_us: gain.apart_us, merged_us: gain.merged_us };
     (gain.ratio() < LEAST_GAIN).then(refused)
@@ -37,15 +40,4 @@ pub(crate) fn without_gain(analysis: &Analysis, merge: &ParallelMerge, device: &
 fn shared_bytes(analysis: &Analysis, merge: &ParallelMerge) -> u64 {
     let dtype = analysis.graph.tensor(merge.input).map_or(DType::F32, |tensor| tensor.dtype);
     dtype.bytes(analysis.storage.distinct_elements(merge.input))
-}
-
-/// The product as wide as all parts, which reads their `shared` input once.
-fn side_by_side(parts: &[Gemm], shared: u64) -> Option<Gemm> {
-    let (first, rest) = parts.split_first()?;
-    let mut wide = first.clone();
-    for part in rest {
-        wide.n = wide.n.saturating_add(part.n);
-        wide.bytes = wide.bytes.saturating_add(part.bytes.saturating_sub(shared));
-    }
-    Some(wide)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use fusewright_cost::time::gpu::grid;
 use fusewright_cost::time::{Gemm, Kernel, StreamKind, Term};
+use fusewright_device::{Class, Device};
 use fusewright_plan::{TimedKernel, Timing};
 use serde::Serialize;
 
@@ -36,10 +38,12 @@ pub struct DeviceKernel {
     pub limiter: String,
     /// What the time is made of.
     pub terms: Vec<TermReport>,
+    /// Of a tiled product on a GPU: how many blocks share a multiprocessor, and what limits that.
+    pub occupancy: Option<String>,
 }
 
 impl DeviceKernel {
-    fn of(timed: &TimedKernel) -> Self {
+    fn of(timed: &TimedKernel, device: &Device) -> Self {
         let product = |g: &Gemm| vec![("batch", g.batch), ("m", g.m), ("n", g.n), ("k", g.k)];
         let (op, dtype, extents): (_, _, Vec<(&str, u64)>) = match &timed.kernel {
             Kernel::Gemm(g) => ("gemm", g.input, product(g)),
@@ -68,16 +72,24 @@ impl DeviceKernel {
             us: timed.prediction.us,
             limiter: timed.prediction.limiter.name().to_owned(),
             terms: timed.prediction.terms.iter().map(term).collect(),
+            occupancy: occupancy(device, &timed.kernel),
         }
     }
 
     /// The kernels of every group.
-    pub(crate) fn by_group(timing: &Timing) -> Vec<Vec<DeviceKernel>> {
+    pub(crate) fn by_group(timing: &Timing, device: &Device) -> Vec<Vec<DeviceKernel>> {
         let mut kernels = vec![Vec::new(); timing.groups.len()];
         for timed in &timing.kernels {
-            kernels[timed.group as usize].push(DeviceKernel::of(timed));
+            kernels[timed.group as usize].push(DeviceKernel::of(timed, device));
         }
         kernels
+    }
+}
+
+fn occupancy(device: &Device, kernel: &Kernel) -> Option<String> {
+    match kernel {
+        Kernel::Gemm(gemm) if device.class == Class::Gpu => Some(grid(device, gemm)?.occupancy.to_string()),
+        _ => None,
     }
 }
 

@@ -162,8 +162,9 @@ impl PlanReport {
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);
         }
-        let mut kernels: Vec<_> = plans.iter().map(|(_, timing)| DeviceKernel::by_group(timing)).collect();
-        for row in self.groups.iter_mut().flatten() {
+        let Some(groups) = &mut self.groups else { return self };
+        let mut kernels: Vec<_> = plans.iter().map(|(_, timing)| DeviceKernel::by_group(timing, device)).collect();
+        for row in groups {
             let Some(number) = plans.iter().position(|(plan, _)| plan.strategy == row.strategy) else { continue };
             let timing = plans[number].1;
             let Ok(id) = usize::try_from(row.id) else { continue };

@@ -9,6 +9,7 @@ use fusewright_pattern::AttentionSite;
 use super::framework::{Framework, framework_kernels};
 use super::product::product_of;
 use crate::Analysis;
+use crate::loops::row_length;
 
 /// The launches of one kernel of a plan: one, or three where attention is one op that the device cannot stream.
 pub(crate) fn launches(
@@ -24,7 +25,9 @@ pub(crate) fn launches(
     let op_site = || {
         let anchor =
             *works.iter().find(|&&id| matches!(&graph.node(id).op, Op::Attention(AttentionOp::ScaledDotProduct(_))))?;
-        analysis.attentions.sites.iter().find(|site| site.anchor == anchor)
+        // Sites are in the order of the graph.
+        let sites = &analysis.attentions.sites;
+        sites.binary_search_by_key(&anchor, |site| site.anchor).ok().map(|position| &sites[position])
     };
     if let Some(site) = site.or_else(op_site) {
         let attention = attention_of(graph, site, cost.moved());
@@ -54,7 +57,7 @@ pub(crate) fn launches(
 }
 
 /// Products of one input next to each other are one product as wide as all of them.
-fn side_by_side(products: &[Gemm], bytes: u64) -> Option<Gemm> {
+pub(crate) fn side_by_side(products: &[Gemm], bytes: u64) -> Option<Gemm> {
     let (first, rest) = products.split_first()?;
     let n = rest.iter().map(|gemm| gemm.n).fold(first.n, u64::saturating_add);
     Some(Gemm { n, bytes, ..first.clone() })
@@ -85,17 +88,16 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
     let heads = attention.batch.saturating_mul(attention.heads);
     let scores = heads.saturating_mul(attention.queries).saturating_mul(attention.keys);
     let score_bytes = attention.dtype.bytes(scores);
-    let product = |n: u64, k: u64| {
-        let operands = Gemm::plain(heads, attention.queries, n, k, attention.dtype);
-        Kernel::Gemm(operands)
-    };
+    let product = |n, k| Kernel::Gemm(Gemm::plain(heads, attention.queries, n, k, attention.dtype));
+    // What is read beside queries, keys and values is added to the scores.
+    let mask_bytes = attention.bytes.saturating_sub(attention.clone().with_operand_bytes().bytes);
     let softmax = Kernel::Stream(Stream {
         kind: StreamKind::Softmax,
         rows: heads.saturating_mul(attention.queries),
         cols: attention.keys,
         dtype: attention.dtype,
         flops: scores.saturating_mul(5),
-        bytes: score_bytes.saturating_mul(2),
+        bytes: score_bytes.saturating_mul(2).saturating_add(mask_bytes),
     });
     vec![product(attention.keys, attention.head_dim), softmax, product(attention.value_dim, attention.keys)]
 }
@@ -110,6 +112,7 @@ fn stream_of(graph: &Graph, works: &[NodeId], cost: &GroupCost) -> Stream {
     let shape = if reduces { tensor(&node.inputs) } else { tensor(&node.outputs) };
     let all = shape.as_ref().map_or(0, TensorType::elements);
     let cols = match &node.op {
+        Op::Normalization(norm) if reduces => shape.as_ref().map_or(1, |tensor| row_length(norm, tensor)),
         Op::Reduction(_) => all.checked_div(tensor(&node.outputs).map_or(1, |t| t.elements()).max(1)).unwrap_or(1),
         _ => shape.as_ref().and_then(|t| t.shape.last().copied()).unwrap_or(1),
     }

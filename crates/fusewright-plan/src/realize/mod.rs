@@ -12,6 +12,7 @@ mod reason;
 mod segments;
 mod timing;
 
+pub(crate) use kernels::side_by_side;
 pub use limits::Limits;
 pub(crate) use product::product_of;
 pub use reason::Reason;

@@ -59,6 +59,7 @@ pub(crate) fn segments(analysis: &Analysis, plan: &Plan, limits: &Limits) -> Seg
         limits,
         kernel_of: vec![0; count],
         streaming: vec![None; count],
+        streaming_kernel: vec![None; analysis.attentions.sites.len()],
         merge_of: vec![None; count],
         merge_kernel: vec![None; plan.merges.len()],
         group_of: Vec::new(),
@@ -87,6 +88,8 @@ struct Cutter<'a> {
     kernel_of: Vec<u32>,
     /// The attention that streams and that a node is a step of.
     streaming: Vec<Option<u32>>,
+    /// The kernel that each streaming attention is.
+    streaming_kernel: Vec<Option<u32>>,
     merge_of: Vec<Option<usize>>,
     merge_kernel: Vec<Option<u32>>,
     group_of: Vec<u32>,
@@ -149,16 +152,13 @@ impl Cutter<'_> {
     /// The kernel of a node in a group that has products.
     fn place(&mut self, group: usize, first_kernel: usize, id: NodeId) -> u32 {
         if let Some(number) = self.streaming[id.index()] {
-            let known = (first_kernel..self.group_of.len()).find(|&kernel| self.attention[kernel] == Some(number));
-            return known.map_or_else(
-                || {
-                    let kernel = self.open(group, true);
-                    self.attention[kernel as usize] = Some(number);
-                    self.more(group, first_kernel, Reason::SeveralProducts);
-                    kernel
-                },
-                |kernel| u32::try_from(kernel).unwrap_or(u32::MAX),
-            );
+            return self.streaming_kernel[number as usize].unwrap_or_else(|| {
+                let kernel = self.open(group, true);
+                self.attention[kernel as usize] = Some(number);
+                self.streaming_kernel[number as usize] = Some(kernel);
+                self.more(group, first_kernel, Reason::SeveralProducts);
+                kernel
+            });
         }
         if let Some(number) = self.merge_of[id.index()] {
             return self.merge_kernel[number].unwrap_or_else(|| {
