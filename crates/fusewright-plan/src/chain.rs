@@ -5,7 +5,7 @@
 //!
 //! Chains never make a cycle of groups. In the default profile only the last node of a chain is read outside it. In the
 //! reference profile methods may read a chain midway or feed it midway; the walk lets no chain be fed after it was
-//! read, so that what enters a chain always comes before what leaves it.
+//! read, by a method or by a second producer, so that what enters a chain always comes before what leaves it.
 
 use fusewright_ir::{Node, NodeId, Symbol};
 use fusewright_pattern::rules::{Join, RuleTable, kind_of_name};
@@ -39,7 +39,7 @@ pub(crate) fn grow_chains(
             let sole_producer = flow.producers(next).len() == 1;
             let fits = chain_of[next.index()].is_none()
                 && pairs.accepts(end, next, sole_producer)
-                && !(was_read && flow.has_side_entrance(next));
+                && !(was_read && (flow.has_side_entrance(next) || !sole_producer));
             if !fits {
                 break;
             }

@@ -15,7 +15,7 @@ use std::fmt;
 
 use fusewright_ir::{Graph, text};
 use proptest::prelude::{Strategy, any};
-use proptest::test_runner::Config;
+use proptest::test_runner::{Config, RngSeed};
 
 /// Lists of choices for [`graph_from`]: up to `steps` steps.
 pub fn choices(steps: usize) -> impl Strategy<Value = Vec<u32>> {
@@ -36,8 +36,14 @@ pub fn graphs(steps: usize) -> impl Strategy<Value = Sample> {
     choices(steps).prop_map(|choices| Sample(graph_from(&choices)))
 }
 
-/// How many cases a property test runs: `FUSEWRIGHT_CASES`, else 500.
+/// How many cases a property test runs: `FUSEWRIGHT_CASES`, else 500. They are the same in every run, so that a change is
+/// judged by what it changed; `FUSEWRIGHT_SEED=N` draws others.
 pub fn cases() -> Config {
-    let cases = std::env::var("FUSEWRIGHT_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(500);
-    Config { cases, failure_persistence: None, ..Config::default() }
+    let cases = number("FUSEWRIGHT_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(500);
+    let rng_seed = RngSeed::Fixed(number("FUSEWRIGHT_SEED").unwrap_or(0));
+    Config { cases, rng_seed, failure_persistence: None, ..Config::default() }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok()?.parse().ok()
 }
