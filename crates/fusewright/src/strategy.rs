@@ -2,8 +2,8 @@
 
 use fusewright_device::Device;
 use fusewright_plan::{
-    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, OptimalFusionPartitioner,
-    Partitioner,
+    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
+    OptimalFusionPartitioner, Partitioner,
 };
 
 /// Which partitioner makes a plan.

@@ -9,7 +9,9 @@ impl Grammar<'_> {
     pub(crate) fn kernel(&self, members: &[NodeId]) -> Result<Draft, Reason> {
         let mut parts: Vec<Draft> = Vec::new();
         let mut refused = None;
-        for &node in members {
+        let mut ordered = members.to_vec();
+        ordered.sort_unstable_by_key(|&id| self.place(id));
+        for node in ordered {
             let opening = self.opening(node).filter(|_| self.holds_attention(members, node));
             let draft = match opening {
                 Some(opening) => opening,
@@ -35,8 +37,7 @@ impl Grammar<'_> {
     /// The draft of a node with all parts that it reads from and, where they fit, those that it stands beside; takes them
     /// out of `parts`.
     fn placed(&self, node: NodeId, parts: &mut Vec<Draft>) -> Result<Draft, Reason> {
-        let (read, others): (Vec<usize>, Vec<usize>) =
-            (0..parts.len()).partition(|&at| self.reads(node, &parts[at]));
+        let (read, others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&at| self.reads(node, &parts[at]));
         let drafts = |chosen: &[usize]| chosen.iter().map(|&at| &parts[at]).collect::<Vec<&Draft>>();
         let mut chosen = read;
         let mut found = if chosen.is_empty() { Ok(self.alone(node)) } else { self.join(node, &drafts(&chosen)) };

@@ -73,13 +73,16 @@ impl<'a> Drafts<'a> {
             return Priced { draft, price: f64::INFINITY, bytes, flops, slope: None, shape: SmallVec::new() };
         }
         let streams = |site: &_| self.grammar.limits().streams(site, self.grammar.element_bytes(site));
-        let kernels = launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
+        let kernels =
+            launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
         let slope = match kernels.as_slice() {
             [Kernel::Stream(stream)] => self.objective.slope(stream),
             _ => None,
         };
         let mut shape: SmallVec<[u64; 8]> = SmallVec::new();
-        kernels.iter().for_each(|kernel| describe(kernel, &mut shape));
+        for kernel in &kernels {
+            describe(kernel, &mut shape);
+        }
         if let ([Kernel::Stream(_)], Some((kind, elements, _))) =
             (kernels.as_slice(), leading(analysis.graph, &draft.members))
         {
