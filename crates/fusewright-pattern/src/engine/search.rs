@@ -8,7 +8,7 @@ use super::findings::{Candidate, Findings, Miss, RuleId};
 use super::form::{Form, Term};
 use super::library::{Library, Recogniser, Rule};
 use super::matcher::{Found, Matched, Matcher};
-use super::operand::PROJECTION;
+use super::operand::{self, PROJECTION};
 use super::region;
 use super::transparent::is_transparent;
 use super::{attention_rules, projection_rules};
@@ -167,7 +167,9 @@ impl Search<'_> {
                 let is_anchor = |id: NodeId| {
                     let mnemonic = graph.node(id).op.mnemonic();
                     applied.names.iter().any(|name| {
-                        name == mnemonic || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
+                        name == mnemonic
+                            || name == "slice" && operand::as_slice(graph, id).is_some()
+                            || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
                     })
                 };
                 let start = |id: NodeId| graph.node(id).outputs.get(applied.result).copied().into_iter().collect();
