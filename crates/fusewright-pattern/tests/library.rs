@@ -51,7 +51,7 @@ fn examples_are_as_their_files_say() {
 fn every_rule_is_shown_firing_and_nearly_firing() {
     for (_, rule) in Library::built_in().rules() {
         let fires = rule.examples.iter().any(|example| example.fires > 0);
-        let nearly = rule.examples.iter().any(|example| example.fires == 0);
+        let nearly = rule.examples.iter().any(|example| example.fires == 0 || !example.misses.is_empty());
         assert!(fires && nearly, "{}: one example has to fire, one has to miss", rule.file);
     }
 }

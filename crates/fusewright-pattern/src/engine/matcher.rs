@@ -551,7 +551,8 @@ impl<'a> Matcher<'a> {
             }
         }
         let size = |matched: &Matched| {
-            (matched.nodes.len(), matched.defect.as_ref().map_or(u32::MAX, |defect| defect.reason.weight()))
+            let weight = matched.defect.as_ref().map_or(u32::MAX, |defect| defect.reason.weight());
+            (matched.defect.is_none(), matched.nodes.len(), weight)
         };
         if self.best.as_ref().is_none_or(|best| size(&state) > size(best)) {
             self.best = Some(state);
