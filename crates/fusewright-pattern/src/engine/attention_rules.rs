@@ -4,7 +4,7 @@
 //! not do it although it is an attention: scores that others read, a mask that makes them more, a scale computed at run
 //! time, a cast that loses bits before the softmax.
 
-use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, View};
+use fusewright_ir::ops::{Binary, Contraction, Normalization, Pointwise, View};
 use fusewright_ir::{Graph, NodeId, Op, Origin, ValueId};
 use rustc_hash::FxHashSet;
 
@@ -60,6 +60,9 @@ pub(super) fn find(at: &Surroundings, library: &Library, findings: &mut Findings
             }
         }
     }
+    let family = &library.rule(any).family;
+    let kin = findings.candidates.iter().filter(|candidate| library.rule(candidate.rule).family == *family);
+    let explained: FxHashSet<NodeId> = kin.flat_map(|candidate| candidate.nodes.iter().copied()).collect();
     let mut miss = |softmax: NodeId, (reason, evidence): (Reason, Evidence)| {
         let nodes = nearby(at, softmax);
         let outputs: Vec<ValueId> =
@@ -68,12 +71,12 @@ pub(super) fn find(at: &Surroundings, library: &Library, findings: &mut Findings
         let change = library.rule(any).change(&reason);
         findings.misses.push(Miss { rule: any, reason, evidence, nodes, anchor: softmax, saving, change });
     };
-    for missed in &at.attentions.misses {
+    for missed in at.attentions.misses.iter().filter(|missed| !explained.contains(&missed.softmax)) {
         miss(missed.softmax, diagnose(at, missed));
     }
     let told = at.attentions.sites.iter().map(|site| site.anchor);
     let told: FxHashSet<NodeId> = told.chain(at.attentions.misses.iter().map(|miss| miss.softmax)).collect();
-    for (id, _) in at.graph.nodes().filter(|(id, _)| !told.contains(id)) {
+    for (id, _) in at.graph.nodes().filter(|(id, _)| !told.contains(id) && !explained.contains(id)) {
         if let Some(axis) = softmax_axis(at.graph, id)
             && let Some(evidence) = between_products(at, id, axis)
         {
@@ -235,7 +238,7 @@ fn diagnose(at: &Surroundings, miss: &AttentionMiss) -> (Reason, Evidence) {
         MissedStep::Shapes => {
             (Reason::Extents, evidence(shape_text(graph, miss.value), "as many features in queries and keys"))
         }
-        _ if reshapes => (
+        _ if reshapes && leads_to_product(at, miss) => (
             Reason::MixedHeads,
             evidence(format!("{made} to {}", shape_text(graph, shown(graph, miss))), "the axis of keys undivided"),
         ),
@@ -244,11 +247,8 @@ fn diagnose(at: &Surroundings, miss: &AttentionMiss) -> (Reason, Evidence) {
                 let found = format!("a softmax over axis {} of {}", axis.unwrap_or(0), rank(miss.value));
                 (Reason::SoftmaxAxis, evidence(found, "the axis of keys, one of the last two of the product"))
             }
-            Some(Op::Pointwise(_) | Op::Reduction(_) | Op::Normalization(_)) => {
+            Some(_) if leads_to_product(at, miss) => {
                 (Reason::StepBetween, evidence(made.to_owned(), "steps that scale, mask or shift scores"))
-            }
-            Some(Op::Copy(copy)) if matches!(**copy, Copy::Cast { .. }) => {
-                (Reason::DTypeChange, evidence(made.to_owned(), "scores in one element type"))
             }
             Some(_) => (Reason::NoScores, evidence(format!("made by {made}"), "a product of two activations")),
             None => (Reason::NoScores, evidence("a given tensor".to_owned(), "a product of two activations")),
@@ -260,12 +260,37 @@ fn diagnose(at: &Surroundings, miss: &AttentionMiss) -> (Reason, Evidence) {
                 let reason = if last { Reason::ValueAxis } else { Reason::SoftmaxAxis };
                 (reason, evidence(found, "a product that sums over the axis of the softmax"))
             }
-            Some(Op::Pointwise(_) | Op::Normalization(_)) => {
+            Some(_) if leads_to_product(at, miss) => {
                 (Reason::StepBetween, evidence(made.to_owned(), "weights multiplied with values"))
             }
             _ => (Reason::NoValues, evidence(format!("read by {made}"), "a product with values")),
         },
     }
+}
+
+/// Most steps beyond the place where the recogniser was stopped.
+const BEYOND: usize = 4;
+
+/// Beyond the step that stopped the recogniser there is the product that it looked for.
+fn leads_to_product(at: &Surroundings, miss: &AttentionMiss) -> bool {
+    let graph = at.graph;
+    let mut here = miss.node;
+    for _ in 0..=BEYOND {
+        let Some(id) = here else { return false };
+        let node = graph.node(id);
+        if matches!(node.op, Op::Contraction(_)) {
+            return multiplies_activations(graph, Some(id));
+        }
+        here = if miss.step == MissedStep::Values {
+            node.outputs.first().and_then(|&output| at.consumers.of_value(output).first().copied())
+        } else {
+            let elements = |&value: &ValueId| graph.tensor(value).map_or(0, fusewright_ir::TensorType::elements);
+            // Of equals the first: max_by_key would take the last.
+            let widest = node.inputs.iter().copied().rev().max_by_key(elements);
+            widest.and_then(|value| graph.producer(value))
+        };
+    }
+    false
 }
 
 /// The value whose shape tells what a reshape did: its result where the walk led forward.

@@ -35,6 +35,7 @@ pub(super) const FILES: &[(&str, &str)] = &[
     ("qkv-projections.toml", include_str!("../../library/qkv-projections.toml")),
     ("quick-gelu.toml", include_str!("../../library/quick-gelu.toml")),
     ("relative-bias-attention.toml", include_str!("../../library/relative-bias-attention.toml")),
+    ("rms-norm-channels.toml", include_str!("../../library/rms-norm-channels.toml")),
     ("rms-norm.toml", include_str!("../../library/rms-norm.toml")),
     ("rope-complex.toml", include_str!("../../library/rope-complex.toml")),
     ("rope-interleaved.toml", include_str!("../../library/rope-interleaved.toml")),
