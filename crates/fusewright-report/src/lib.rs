@@ -68,8 +68,8 @@ pub use model::{
     Range, Subject, UncountedOp,
 };
 pub use patterns::{
-    CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json, pattern_list_json,
-    pattern_page, pattern_table,
+    CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
+    pattern_list_json, pattern_page, pattern_table,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;

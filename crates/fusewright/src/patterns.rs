@@ -46,8 +46,7 @@ pub fn find_rule(library: &Library, id: &str) -> Result<RuleId, Error> {
 
 /// Where the rules of a library hold in an analysed graph, and where they nearly do.
 pub fn find_patterns(analysis: &Analysis, library: &Library) -> Findings {
-    let surroundings =
-        Surroundings::new(analysis.graph, &analysis.storage, &analysis.consumers, &analysis.attentions);
+    let surroundings = Surroundings::new(analysis.graph, &analysis.storage, &analysis.consumers, &analysis.attentions);
     find(&surroundings, library)
 }
 
@@ -90,7 +89,9 @@ fn differs(library: &Library, rule: RuleId, example: &Example, findings: &Findin
         .iter()
         .filter(|miss| miss.rule != rule)
         .map(|miss| format!("{} misses ({})", library.rule(miss.rule).id, miss.reason))
-        .chain(findings.candidates.iter().filter(|c| c.rule != rule).map(|c| format!("{} fires", library.rule(c.rule).id)))
+        .chain(
+            findings.candidates.iter().filter(|c| c.rule != rule).map(|c| format!("{} fires", library.rule(c.rule).id)),
+        )
         .collect();
     let others = if others.is_empty() { String::new() } else { format!("; other rules: {}", others.join(", ")) };
     Some(format!("expected {}, found {}{others}", says(example.fires, &expected), says(fires, &reasons)))

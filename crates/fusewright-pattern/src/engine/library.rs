@@ -131,7 +131,11 @@ impl Library {
     fn push(&mut self, rule: Rule) -> Result<(), PatternError> {
         if let Some(known) = self.find(&rule.id) {
             let known = &self.rule(known).file;
-            return Err(PatternError::new(&rule.file, 1, format!("the rule `{}` is known already, from {known}", rule.id)));
+            return Err(PatternError::new(
+                &rule.file,
+                1,
+                format!("the rule `{}` is known already, from {known}", rule.id),
+            ));
         }
         for form in &rule.forms {
             for term in &form.terms {

@@ -48,7 +48,9 @@ pub(super) fn check(at: &Surroundings, nodes: &[NodeId], outputs: &[ValueId]) ->
     if broken.is_some() {
         return Err(broken);
     }
-    if outputs.len() > 1 && let Some(evidence) = way_around(at, nodes) {
+    if outputs.len() > 1
+        && let Some(evidence) = way_around(at, nodes)
+    {
         return Err(Some((Reason::Circular, evidence)));
     }
     Ok(())
@@ -123,9 +125,7 @@ pub(super) fn grown(at: &Surroundings, mut nodes: Vec<NodeId>) -> Vec<NodeId> {
                 let Some(maker) = at.graph.producer(input) else { continue };
                 let passes = super::transparent::is_transparent(at.graph, at.storage, maker)
                     || super::transparent::is_moving(at.graph, maker) && at.storage.is_free(maker);
-                let fits = passes
-                    && nodes.binary_search(&maker).is_err()
-                    && !added.contains(&maker);
+                let fits = passes && nodes.binary_search(&maker).is_err() && !added.contains(&maker);
                 if fits && read_outside(at, &nodes, input).is_none() {
                     added.push(maker);
                 }

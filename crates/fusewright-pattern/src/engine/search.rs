@@ -30,12 +30,7 @@ pub struct Surroundings<'a> {
 
 impl<'a> Surroundings<'a> {
     /// Puts together what a search needs.
-    pub fn new(
-        graph: &'a Graph,
-        storage: &'a Storage,
-        consumers: &'a Consumers,
-        attentions: &'a Attentions,
-    ) -> Self {
+    pub fn new(graph: &'a Graph, storage: &'a Storage, consumers: &'a Consumers, attentions: &'a Attentions) -> Self {
         let results = graph.outputs().iter().copied().collect();
         Self { graph, storage, consumers, attentions, results }
     }
@@ -212,14 +207,7 @@ impl Search<'_> {
         terms.filter_map(|term| matched.bound[term]).collect()
     }
 
-    fn candidate(
-        &mut self,
-        id: RuleId,
-        form: &Form,
-        anchor: NodeId,
-        matched: Matched,
-        taken: &mut FxHashSet<ValueId>,
-    ) {
+    fn candidate(&mut self, id: RuleId, form: &Form, anchor: NodeId, matched: Matched, taken: &mut FxHashSet<ValueId>) {
         let outputs = Self::outputs(form, &matched);
         let Some(&root) = outputs.first() else { return };
         if !taken.insert(root) {
@@ -256,9 +244,8 @@ impl Search<'_> {
 /// beyond a candidate, and all but the fullest miss at one place.
 fn drop_explained(at: &Surroundings, library: &Library, findings: &mut Findings) {
     let family = |rule: RuleId| library.rule(rule).family.as_str();
-    let work = |nodes: &[NodeId]| -> Vec<NodeId> {
-        nodes.iter().copied().filter(|&id| !at.storage.is_free(id)).collect()
-    };
+    let work =
+        |nodes: &[NodeId]| -> Vec<NodeId> { nodes.iter().copied().filter(|&id| !at.storage.is_free(id)).collect() };
     let inside = |part: &[NodeId], whole: &[NodeId]| part.iter().all(|id| whole.binary_search(id).is_ok());
     // The largest candidate of each family at each node.
     findings.candidates.sort_by(|a, b| {

@@ -22,6 +22,11 @@ pub(super) fn form(text: &str) -> Result<Form, SyntaxError> {
     building.finish()
 }
 
+/// Exactly this number.
+fn is(number: f64, wanted: f64) -> bool {
+    number.total_cmp(&wanted).is_eq()
+}
+
 /// A number or a term.
 enum Lowered {
     Number(Number),
@@ -159,7 +164,8 @@ impl Building {
             _ => 1..=1,
         };
         if !arity.contains(&call.arguments.len()) {
-            let expected = if arity.start() == arity.end() { format!("{}", arity.start()) } else { "2 to 6".to_owned() };
+            let expected =
+                if arity.start() == arity.end() { format!("{}", arity.start()) } else { "2 to 6".to_owned() };
             return self.fail(format!("`{name}` takes {expected} arguments, found {}", call.arguments.len()));
         }
         if matches!(name.as_str(), "add" | "sub") { self.sum(&name, call) } else { self.product(&name, call) }
@@ -193,8 +199,8 @@ impl Building {
                     }
                     Term::Product { coefficient: Number::Is(c), factors }
                         if self.names[term].is_none()
-                            && *c == -1.0
-                            && matches!(&factors[..], [one] if one.exponent == 1.0 && !one.optional) =>
+                            && is(*c, -1.0)
+                            && matches!(&factors[..], [one] if is(one.exponent, 1.0) && !one.optional) =>
                     {
                         addends.push(Addend { term: factors[0].term, negative: !negative, optional });
                     }
@@ -233,7 +239,7 @@ impl Building {
                     Number::Is(product) => *product *= number.powf(exponent),
                     Number::Named(_) => return self.fail("a product holds a number or a named number, not both"),
                 },
-                Lowered::Number(named) if coefficient == Number::Is(1.0) && exponent == 1.0 => coefficient = named,
+                Lowered::Number(named) if coefficient == Number::Is(1.0) && is(exponent, 1.0) => coefficient = named,
                 Lowered::Number(_) => return self.fail("a product holds one named number, as a factor"),
                 Lowered::Term(term) => match &self.terms[term] {
                     Term::Product { coefficient: Number::Is(inner), factors: parts }
@@ -242,7 +248,7 @@ impl Building {
                         let inner = inner.powf(exponent);
                         match &mut coefficient {
                             Number::Is(product) => *product *= inner,
-                            Number::Named(_) if inner == 1.0 => {}
+                            Number::Named(_) if is(inner, 1.0) => {}
                             Number::Named(_) => {
                                 return self.fail("a product holds a number or a named number, not both");
                             }
@@ -281,7 +287,9 @@ impl Building {
         let mut operands = Vec::new();
         for (argument, optional) in call.arguments {
             if optional {
-                return self.fail("only a factor of mul and an addend of add may be optional; `...` stands for further operands");
+                return self.fail(
+                    "only a factor of mul and an addend of add may be optional; `...` stands for further operands",
+                );
             }
             operands.push(self.term(argument)?);
         }

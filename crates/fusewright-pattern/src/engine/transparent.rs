@@ -26,7 +26,9 @@ pub(super) fn is_transparent(graph: &Graph, storage: &Storage, id: NodeId) -> bo
 /// The node describes or copies its first operand, axes in whatever order.
 pub(super) fn is_moving(graph: &Graph, id: NodeId) -> bool {
     match &graph.node(id).op {
-        Op::View(view) => matches!(**view, View::Reshape { .. } | View::Permute { .. } | View::Alias | View::Expand { .. }),
+        Op::View(view) => {
+            matches!(**view, View::Reshape { .. } | View::Permute { .. } | View::Alias | View::Expand { .. })
+        }
         Op::Copy(copy) => matches!(**copy, Copy::Contiguous | Copy::Clone),
         _ => false,
     }
