@@ -1,5 +1,7 @@
 //! The rules of a library: as a list, and one with all that its file says.
 
+use std::fmt::Write;
+
 use fusewright_pattern::{Library, Reason, Rule};
 use serde::Serialize;
 
@@ -71,7 +73,7 @@ pub fn pattern_table(library: &Library) -> String {
         out += family;
         out.push('\n');
         for rule in rules {
-            out += &format!("  {:width$}  {}\n", rule.id, rule.title);
+            let _ = write!(out, "  {:width$}  {}\n", rule.id, rule.title);
         }
     }
     out
@@ -118,12 +120,12 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         }
     }
     if let Some(recogniser) = rule.recogniser {
-        out += &format!("\nfound by code that recognises {}, not by a pattern\n", recogniser.name());
+        let _ = write!(out, "\nfound by code that recognises {}, not by a pattern\n", recogniser.name());
     }
     for text in &rule.texts {
         out += "\npattern\n";
         for line in text.lines() {
-            out += &format!("  {line}\n");
+            let _ = write!(out, "  {line}\n");
         }
     }
     out += "\nexamples\n";
@@ -133,7 +135,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         } else {
             format!("misses: {}", example.misses.join(", "))
         };
-        out += &format!("  {} ({says})\n", example.title);
+        let _ = write!(out, "  {} ({says})\n", example.title);
     }
     let reasons: Vec<&str> = rule.examples.iter().flat_map(|example| &example.misses).map(String::as_str).collect();
     let mut told = Vec::new();
@@ -148,7 +150,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
     for id in told {
         let text = format!("{id}: {}", Reason::from_id(id).title());
         for line in wrap(&text, width.saturating_sub(2), 2) {
-            out += &format!("  {line}\n");
+            let _ = write!(out, "  {line}\n");
         }
     }
     out

@@ -1,5 +1,6 @@
 //! `fusewright patterns`
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use fusewright::report::{FindingsReport, findings_text, pattern_json, pattern_list_json, pattern_page, pattern_table};
@@ -64,7 +65,7 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
                 let wrong = check_examples(&library, rule);
                 if wrong.is_empty() {
                     let rule = library.rule(rule);
-                    fine += &format!("{}: fine, `{}`, {} examples\n", path.display(), rule.id, rule.examples.len());
+                    let _ = writeln!(fine, "{}: fine, `{}`, {} examples", path.display(), rule.id, rule.examples.len());
                 }
                 wrong.iter().map(|e| format!("{}: example \"{}\": {}", path.display(), e.title, e.problem)).collect()
             }
