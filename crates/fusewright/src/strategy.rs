@@ -2,7 +2,8 @@
 
 use fusewright_device::Device;
 use fusewright_plan::{
-    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
+    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
+    OptimalFusionPartitioner, Partitioner,
 };
 
 /// Which partitioner makes a plan.
@@ -16,11 +17,14 @@ pub enum Strategy {
     Standard,
     /// Those, and attention: its chain of products, and parallel projections as one.
     Attention,
+    /// The cheapest partition into kernels that a device can run.
+    Optimal,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Strategy; 4] = [Strategy::Eager, Strategy::Compiled, Strategy::Standard, Strategy::Attention];
+    pub const ALL: [Strategy; 5] =
+        [Strategy::Eager, Strategy::Compiled, Strategy::Standard, Strategy::Attention, Strategy::Optimal];
 
     /// Those that are compared unless others are asked for, from least to most fused.
     pub const DEFAULT: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
@@ -32,6 +36,7 @@ impl Strategy {
             Strategy::Compiled => "compiled",
             Strategy::Standard => "standard",
             Strategy::Attention => "attention",
+            Strategy::Optimal => "optimal",
         }
     }
 
@@ -49,6 +54,7 @@ impl Strategy {
             Strategy::Attention => {
                 Box::new(AttentionFusionPartitioner { device, ..AttentionFusionPartitioner::default() })
             }
+            Strategy::Optimal => Box::new(OptimalFusionPartitioner::new(device)),
         }
     }
 }
@@ -63,6 +69,6 @@ mod tests {
             assert_eq!(strategy.partitioner(None).name(), strategy.name());
             assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
         }
-        assert_eq!(Strategy::from_name("optimal"), None);
+        assert_eq!(Strategy::from_name("best"), None);
     }
 }

@@ -166,10 +166,10 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
     if rules.is_empty() {
         out += "no rule fires\n";
     } else {
-        let _ = write!(out, "{:columns$}  times  kernels     bytes\n", "rule");
+        let _ = writeln!(out, "{:columns$}  times  kernels     bytes", "rule");
     }
     for (rule, (times, kernels, bytes)) in &rules {
-        let _ = write!(out, "{rule:columns$}  {times:>5}  {kernels:>7}  {:>8}\n", bytes_text(*bytes));
+        let _ = writeln!(out, "{rule:columns$}  {times:>5}  {kernels:>7}  {:>8}", bytes_text(*bytes));
     }
     let mut misses: Vec<(Place, Vec<&MissReport>)> = Vec::new();
     for miss in &report.misses {
@@ -188,9 +188,9 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let first = same[0];
         let bytes = same.iter().fold(0_u64, |sum, miss| sum.saturating_add(miss.saving.bytes));
         let kernels: u64 = same.iter().map(|miss| u64::from(miss.saving.kernels)).sum();
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "  {rule}: {reason}, {} time{}, would save {kernels} kernels and {}\n",
+            "  {rule}: {reason}, {} time{}, would save {kernels} kernels and {}",
             same.len(),
             if same.len() == 1 { "" } else { "s" },
             bytes_text(bytes)
@@ -202,7 +202,7 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let text =
             format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
         for line in wrap(&printable(&text), width.saturating_sub(4), 0) {
-            let _ = write!(out, "    {line}\n");
+            let _ = writeln!(out, "    {line}");
         }
     }
     out

@@ -73,7 +73,7 @@ pub fn pattern_table(library: &Library) -> String {
         out += family;
         out.push('\n');
         for rule in rules {
-            let _ = write!(out, "  {:width$}  {}\n", rule.id, rule.title);
+            let _ = writeln!(out, "  {:width$}  {}", rule.id, rule.title);
         }
     }
     out
@@ -120,12 +120,12 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         }
     }
     if let Some(recogniser) = rule.recogniser {
-        let _ = write!(out, "\nfound by code that recognises {}, not by a pattern\n", recogniser.name());
+        let _ = writeln!(out, "\nfound by code that recognises {}, not by a pattern", recogniser.name());
     }
     for text in &rule.texts {
         out += "\npattern\n";
         for line in text.lines() {
-            let _ = write!(out, "  {line}\n");
+            let _ = writeln!(out, "  {line}");
         }
     }
     out += "\nexamples\n";
@@ -135,7 +135,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         } else {
             format!("misses: {}", example.misses.join(", "))
         };
-        let _ = write!(out, "  {} ({says})\n", example.title);
+        let _ = writeln!(out, "  {} ({says})", example.title);
     }
     let reasons: Vec<&str> = rule.examples.iter().flat_map(|example| &example.misses).map(String::as_str).collect();
     let mut told = Vec::new();
@@ -150,7 +150,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
     for id in told {
         let text = format!("{id}: {}", Reason::from_id(id).title());
         for line in wrap(&text, width.saturating_sub(2), 2) {
-            let _ = write!(out, "  {line}\n");
+            let _ = writeln!(out, "  {line}");
         }
     }
     out
