@@ -48,7 +48,10 @@ fn the_page_lists_what_there_is() {
     if std::env::var_os("BLESS").is_some() {
         std::fs::write(page(), fresh).unwrap();
     } else {
-        assert!(text == fresh, "docs/patterns.md is stale: BLESS=1 cargo test -p fusewright-pattern rewrites its lists");
+        assert!(
+            text == fresh,
+            "docs/patterns.md is stale: BLESS=1 cargo test -p fusewright-pattern rewrites its lists"
+        );
     }
 }
 

@@ -65,15 +65,19 @@ fn families(library: &Library) -> Vec<(&str, Vec<&Rule>)> {
     families
 }
 
-/// The rules by family, a line each.
-pub fn pattern_table(library: &Library) -> String {
+/// The rules by family, their titles wrapped at `columns`.
+pub fn pattern_table(library: &Library, columns: usize) -> String {
     let width = library.rules().map(|(_, rule)| rule.id.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (family, rules) in families(library) {
         out += family;
         out.push('\n');
         for rule in rules {
-            let _ = writeln!(out, "  {:width$}  {}", rule.id, rule.title);
+            let indent = width + 4;
+            for (number, line) in (0..).zip(wrap(&rule.title, columns.saturating_sub(indent), 0)) {
+                let id = if number == 0 { rule.id.as_str() } else { "" };
+                let _ = writeln!(out, "  {id:width$}  {line}");
+            }
         }
     }
     out

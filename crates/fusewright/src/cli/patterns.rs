@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &PatternsArguments) -> Result<(), Failure> {
         PatternsCommand::List { patterns, format, output } => {
             let library = pattern_library(patterns)?;
             let text = match format {
-                ListFormat::Text => pattern_table(&library),
+                ListFormat::Text => pattern_table(&library, WIDTH),
                 ListFormat::Json => pattern_list_json(&library),
             };
             output::write(output, &text, Style::Plain)
