@@ -94,6 +94,17 @@ proptest! {
     }
 }
 
+/// Pieces of real models, whole and broken.
+#[test]
+fn findings_of_all_examples_are_sound() {
+    for (_, rule) in LIBRARY.rules() {
+        for example in &rule.examples {
+            let graph = text::parse(&example.graph).unwrap();
+            look_sound(&graph, &search(&graph, &LIBRARY)).unwrap();
+        }
+    }
+}
+
 /// A pattern of a user that is as greedy as patterns get, on random graphs.
 #[test]
 fn a_greedy_pattern_ends() {
