@@ -69,7 +69,7 @@ pub use model::{
 };
 pub use patterns::{
     CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
-    pattern_list_json, pattern_page, pattern_table,
+    pattern_list_json, pattern_page, pattern_table, reason_page,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;

@@ -113,6 +113,22 @@ pub fn pattern_json(rule: &Rule) -> String {
     serde_json::to_string_pretty(&page).expect("the page holds strings and numbers only") + "\n"
 }
 
+/// A reason for people: what it means, what helps, and which rules show it.
+pub fn reason_page(library: &Library, reason: &Reason, width: usize) -> String {
+    let mut out = String::new();
+    for text in [format!("{}: {}", reason.id(), reason.title()), format!("what helps: {}", reason.change())] {
+        for line in wrap(&text, width, 2) {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    let shows = |rule: &&Rule| rule.examples.iter().any(|example| example.misses.iter().any(|id| id == reason.id()));
+    let ids: Vec<&str> = library.rules().map(|(_, rule)| rule).filter(shows).map(|rule| rule.id.as_str()).collect();
+    for line in wrap(&format!("shown by: {}", ids.join(" ")), width, 2) {
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
 /// A rule for people.
 pub fn pattern_page(rule: &Rule, width: usize) -> String {
     let mut out = format!("{}: {}\n{}, {}, {}\n", rule.id, rule.title, rule.family, rule.exactness.name(), rule.file);

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use fusewright::report::{FindingsReport, findings_text, pattern_json, pattern_list_json, pattern_page, pattern_table};
+use fusewright::pattern::Reason;
+use fusewright::report::{
+    FindingsReport, findings_text, pattern_json, pattern_list_json, pattern_page, pattern_table, reason_page,
+};
 use fusewright::{Analysis, add_pattern_file, check_examples, find_patterns, find_rule, pattern_library};
 
 use super::args::{ListFormat, ModelArguments, OutputArguments, PatternsArguments, PatternsCommand};
@@ -25,6 +28,10 @@ pub(crate) fn run(arguments: &PatternsArguments) -> Result<(), Failure> {
         }
         PatternsCommand::Show { id, patterns, format, output } => {
             let library = pattern_library(patterns)?;
+            let reason = Reason::ALL.iter().find(|reason| reason.id() == id);
+            if let (Some(reason), None, ListFormat::Text) = (reason, library.find(id), format) {
+                return output::write(output, &reason_page(&library, reason, WIDTH), Style::Plain);
+            }
             let rule = find_rule(&library, id)?;
             let text = match format {
                 ListFormat::Text => pattern_page(library.rule(rule), WIDTH),

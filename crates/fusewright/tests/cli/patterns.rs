@@ -59,6 +59,9 @@ fn a_rule_that_does_not_exist_is_a_usage_error_with_a_suggestion() {
     assert_eq!(ran.code, Some(2));
     assert!(ran.stderr.contains("no pattern is called `gelu-erv`"), "{}", ran.stderr);
     assert!(ran.stderr.contains("did you mean `gelu-erf`"), "{}", ran.stderr);
+    let reason = stdout(&["patterns", "show", "second-reader"]);
+    assert!(reason.starts_with("second-reader: a value between the steps is also read outside them\n"), "{reason}");
+    assert!(reason.contains("linear-activation"), "{reason}");
 }
 
 #[test]
