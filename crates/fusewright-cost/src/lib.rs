@@ -17,4 +17,4 @@ pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
 pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;
-pub use set::SetCosts;
+pub use set::{SetCosts, region_cost};

@@ -43,6 +43,7 @@ mod layout;
 mod markdown;
 mod model;
 mod module_path;
+mod patterns;
 mod plan_report;
 mod schema;
 mod strategy;
@@ -65,6 +66,10 @@ pub use markdown::markdown;
 pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
+};
+pub use patterns::{
+    CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
+    pattern_list_json, pattern_page, pattern_table, reason_page,
 };
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::PLAN_SCHEMA;

@@ -10,6 +10,7 @@ mod dump;
 mod hw;
 mod models;
 mod output;
+mod patterns;
 mod plan;
 
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Dump(arguments) => dump::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
+        Command::Patterns(arguments) => patterns::run(arguments),
         Command::Schema(output) => output::write(output, fusewright::report::PLAN_SCHEMA, output::Style::Plain),
     }
 }

@@ -7,5 +7,6 @@ mod hardware;
 mod inputs;
 mod output;
 mod pages;
+mod patterns;
 mod run;
 mod scratch;
