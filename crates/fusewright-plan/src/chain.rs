@@ -53,7 +53,8 @@ pub(crate) fn grow_chains(
 }
 
 /// The rule table compiled for one graph: a class per node and a matrix over classes.
-struct Pairs {
+#[derive(Debug)]
+pub(crate) struct Pairs {
     class: Vec<u8>,
     classes: usize,
     /// The join of each pair that is in the table.
@@ -66,7 +67,7 @@ struct Pairs {
 const NONE: u8 = u8::MAX;
 
 impl Pairs {
-    fn new(analysis: &Analysis, profile: Profile, table: &RuleTable) -> Self {
+    pub(crate) fn new(analysis: &Analysis, profile: Profile, table: &RuleTable) -> Self {
         let mut keys = Keys::default();
         let mut entries = Vec::new();
         for row in table.rows() {
@@ -101,13 +102,15 @@ impl Pairs {
         Self { class, classes, matrix, attention }
     }
 
-    /// The table has the pair, and the consumer may have the producers that it has.
-    fn accepts(&self, producer: NodeId, consumer: NodeId, sole_producer: bool) -> bool {
+    /// The rule that joins the two, if the table has one.
+    pub(crate) fn rule(&self, producer: NodeId, consumer: NodeId) -> Option<Join> {
         let (a, b) = (self.class[producer.index()], self.class[consumer.index()]);
-        if a == NONE || b == NONE {
-            return false;
-        }
-        match self.matrix[a as usize * self.classes + b as usize] {
+        if a == NONE || b == NONE { None } else { self.matrix[a as usize * self.classes + b as usize] }
+    }
+
+    /// The table has the pair, and the consumer may have the producers that it has.
+    pub(crate) fn accepts(&self, producer: NodeId, consumer: NodeId, sole_producer: bool) -> bool {
+        match self.rule(producer, consumer) {
             None => false,
             Some(Join::Sole) => sole_producer,
             Some(Join::InAttention) => {

@@ -38,6 +38,8 @@ mod partitioners;
 mod plan;
 mod quotient;
 mod realize;
+mod stops;
+mod written;
 
 pub use analysis::Analysis;
 pub use certificate::{Certificate, CertificateError};
@@ -49,3 +51,5 @@ pub use partitioners::{AttentionFusionPartitioner, EagerPartitioner, FusionBased
 pub use plan::{Plan, Profile};
 pub use quotient::Quotient;
 pub use realize::{GroupTime, Limits, Reason, TimedKernel, Timing, time_plan};
+pub use stops::{Stop, StopReason, Stops};
+pub use written::WrittenPartitioner;
