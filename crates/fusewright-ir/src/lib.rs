@@ -49,7 +49,7 @@ pub use op::Op;
 pub use ops::ShapeError;
 pub use rows::Rows;
 pub use storage::Storage;
-pub use structure::StructureHash;
+pub use structure::{StructureHash, text_hash};
 pub use symbols::Symbols;
 pub use types::{MAX_ELEMENTS, Shape, TensorType, Type, checked_elements, row_major_strides};
 pub use verify::{VerifyError, verify};

@@ -50,6 +50,11 @@ impl StructureHash {
     }
 }
 
+/// The hash of a text, as 32 hexadecimal digits: the same on every machine and in every version.
+pub fn text_hash(text: &str) -> String {
+    format!("{:032x}", xxh3_128(text.as_bytes()))
+}
+
 struct Hasher<'a> {
     graph: &'a Graph,
     of_value: Vec<u128>,

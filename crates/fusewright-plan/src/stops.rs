@@ -217,7 +217,7 @@ mod tests {
             r#"graph "two" {
               training
               input %x: f32[4, 8]
-              %d: f32[4, 8] = dropout(%x) {p = 0.1}
+              %d: f32[4, 8] = dropout(%x) {p = 0.1, training = true}
               %e: f32[4, 8] = exp(%x)
               %y: f32[4, 8] = add(%d, %e)
               output %y

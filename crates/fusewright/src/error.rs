@@ -8,6 +8,7 @@ use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
 use fusewright_pattern::{AutocastError, DecomposeError};
 use fusewright_plan::CertificateError;
+use fusewright_report::LockError;
 use fusewright_torch::fx::FxError;
 use fusewright_torch::pt2::Pt2Error;
 
@@ -48,6 +49,15 @@ pub enum Error {
         /// What is wrong, and where.
         #[source]
         problem: KernelTableError,
+    },
+    /// A lock file is wrong.
+    #[error("`{path}`: {problem}")]
+    Lock {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: LockError,
     },
     /// The file is there but cannot be read.
     #[error("cannot read `{path}`: {problem}")]
@@ -202,6 +212,7 @@ impl Error {
             Error::UnknownModel { .. }
             | Error::Device { .. }
             | Error::KernelTable { .. }
+            | Error::Lock { .. }
             | Error::Unreadable { .. }
             | Error::Folder { .. }
             | Error::BadGzip { .. }
@@ -229,6 +240,7 @@ impl Error {
                 "`fusewright hw list` shows the built-in devices; a file of your own is given as a path, e.g. ./my.toml"
                     .to_owned(),
             )),
+            Error::Lock { .. } => Some("`fusewright check --update` writes it anew; docs/ci.md says what it holds".to_owned()),
             Error::KernelTable { .. } => Some("`fusewright hw predict --help` lists the columns".to_owned()),
             Error::Device { .. } => Some(
                 "docs/devices.md says what a device file looks like; `fusewright hw check FILE` lists all problems"

@@ -18,6 +18,7 @@
 //! Nothing here touches a network, reads a clock or needs Python. The built-in models are captures of their graphs,
 //! without weights.
 
+mod baseline;
 mod device;
 mod error;
 mod kernel_table;
@@ -28,6 +29,7 @@ mod session;
 mod similar;
 mod strategy;
 
+pub use baseline::{Baseline, CheckRequest, CheckResult};
 pub use device::{device, device_file};
 pub use error::Error;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};

@@ -21,11 +21,11 @@ use crate::{Error, PlanOptions, PlanReport, PlanSet};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    dims: BTreeMap<String, u64>,
-    dtype: Option<DType>,
-    autocast: Option<DType>,
-    fast_norms: bool,
-    phase: Option<Phase>,
+    pub(crate) dims: BTreeMap<String, u64>,
+    pub(crate) dtype: Option<DType>,
+    pub(crate) autocast: Option<DType>,
+    pub(crate) fast_norms: bool,
+    pub(crate) phase: Option<Phase>,
     verify_each: bool,
 }
 

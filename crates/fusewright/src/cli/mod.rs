@@ -5,6 +5,7 @@
 
 mod args;
 mod bug;
+mod check;
 mod diagnostics;
 mod dump;
 mod hw;
@@ -38,6 +39,7 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),

@@ -1,5 +1,6 @@
 //! The command as its users meet it: the built binary, its exit codes, its streams and what it prints.
 
+mod check;
 mod contract;
 mod figures;
 mod formats;
@@ -9,3 +10,4 @@ mod output;
 mod pages;
 mod run;
 mod scratch;
+mod stack;

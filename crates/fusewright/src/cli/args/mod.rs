@@ -1,5 +1,7 @@
 //! What the command line accepts.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,9 +13,11 @@ use fusewright::{DType, Phase, Profile, Session, Strategy};
 
 use super::diagnostics::Failure;
 
+pub(crate) use check::{CheckArguments, CheckFormat};
+
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 2 wrong usage or the output cannot be written, 3 the model
-cannot be read, 70 a bug of fusewright.
+Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
+written, 3 the model cannot be read, 4 no baseline, 70 a bug of fusewright.
 Environment: NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM decide about colour
 where --color does not.";
 
@@ -33,6 +37,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// What fuses in a model and what it is worth, strategies side by side.
     Plan(PlanArguments),
+    /// The gate for CI: a model's plans against the committed lock file.
+    Check(CheckArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.
@@ -211,6 +217,13 @@ pub(crate) struct ModelArguments {
     #[arg(value_name = "MODEL")]
     pub(crate) name: OsString,
 
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
+}
+
+/// How a model is opened.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelOptions {
     /// Element type for all floating-point tensors, weights included [default: that of the model].
     #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
     pub(crate) dtype: Option<DType>,
@@ -260,7 +273,7 @@ pub(crate) struct ModelArguments {
     pub(crate) verbose: bool,
 }
 
-impl ModelArguments {
+impl ModelOptions {
     /// The session that these arguments describe.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
         let mut dims = BTreeMap::new();
