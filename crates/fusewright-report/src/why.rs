@@ -53,12 +53,15 @@ impl<'a> Why<'a> {
         if let Some(group) = here.iter().copied().find(|group| begins(group) && like_others(group)) {
             return Some(self.follow(pattern, group));
         }
+        let whole: Vec<usize> = here.iter().copied().filter(begins).collect();
+        // Where no group is a beginning of the pattern, the nearest is one that begins with the same ops.
+        let near = if whole.is_empty() { here } else { whole };
         let mut longest = 0;
         let mut best: Option<Trail> = None;
-        for group in here.into_iter().filter(begins) {
-            let (trail, length) = (self.follow(pattern, group), self.label(group).len());
-            let better = best.as_ref().is_none_or(|best| (trail.complete, length) > (best.complete, longest));
-            if better {
+        for group in near {
+            let length = shared_ops(pattern, self.label(group));
+            let trail = self.follow(pattern, group);
+            if length > 0 && best.as_ref().is_none_or(|best| (trail.complete, length) > (best.complete, longest)) {
                 (best, longest) = (Some(trail), length);
             }
         }
@@ -121,6 +124,13 @@ impl<'a> Why<'a> {
     }
 }
 
+/// How many characters of whole ops two patterns begin with in common.
+fn shared_ops(one: &str, other: &str) -> usize {
+    let (one, other) = (format!("{one}_"), format!("{other}_"));
+    let same = one.bytes().zip(other.bytes()).take_while(|(a, b)| a == b).count();
+    one[..same].rfind('_').map_or(0, |end| end + 1)
+}
+
 /// One path lies in the other.
 fn overlap(one: &str, other: &str) -> bool {
     let inside = |inner: &str, outer: &str| {
@@ -139,5 +149,12 @@ mod tests {
         assert!(overlap("layer.1", "layer.1.mlp"));
         assert!(overlap("layer.1", ""));
         assert!(!overlap("layer.1", "layer.10"));
+    }
+
+    #[test]
+    fn patterns_share_whole_ops() {
+        assert_eq!(shared_ops("matmul_softmax", "matmul_add_softmax"), 7);
+        assert_eq!(shared_ops("linear_gelu", "linear"), 7);
+        assert_eq!(shared_ops("linear_gelu", "line"), 0);
     }
 }

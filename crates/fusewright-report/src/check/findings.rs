@@ -182,6 +182,12 @@ pub(super) fn figure_text(figure: &FigureChange) -> String {
     format!("{name} {before} → {after} ({change})").replace(' ', "\u{a0}").replace("\u{a0}→", " →")
 }
 
+/// The figures of a plan that say something by themselves; all of them where none does.
+pub(super) fn shown_figures(strategy: &CheckedStrategy) -> impl Iterator<Item = &FigureChange> {
+    let judged = strategy.figures.iter().any(|figure| figure.verdict != Verdict::Changed);
+    strategy.figures.iter().filter(move |figure| !judged || figure.verdict != Verdict::Changed)
+}
+
 /// The name of a figure for people, and its values.
 pub(super) fn figure_cells(figure: &FigureChange) -> (String, String, String) {
     let (name, text): (&str, fn(f64) -> String) = match figure.name.as_str() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::findings::{figure_cells, of_model, relative};
+use super::findings::{figure_cells, of_model, relative, shown_figures};
 use super::text::{sentence, summary};
 use super::{CheckReport, Verdict};
 use crate::markdown::escaped;
@@ -20,11 +20,11 @@ pub fn check_markdown(report: &CheckReport) -> String {
                 let _ = writeln!(out, "  - {}", spaced(detail));
             }
         }
-        if model.strategies.iter().any(|strategy| !strategy.figures.is_empty()) {
+        if model.strategies.iter().any(|strategy| shown_figures(strategy).next().is_some()) {
             out.push_str("\n| plan | figure | locked | now | change | |\n| --- | --- | ---: | ---: | ---: | --- |\n");
         }
         for strategy in &model.strategies {
-            for figure in &strategy.figures {
+            for figure in shown_figures(strategy) {
                 let (name, before, after) = figure_cells(figure);
                 let verdict = if figure.verdict == Verdict::Changed { "" } else { figure.verdict.name() };
                 let change = relative(figure.before, figure.after);

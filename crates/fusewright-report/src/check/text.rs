@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use super::findings::{Level, figure_cells, of_model, relative};
+use super::findings::{Level, figure_cells, of_model, relative, shown_figures};
 use super::{CheckReport, CheckedModel, CheckedStrategy, Verdict};
 use crate::TextOptions;
 use crate::figures::bytes_text;
@@ -77,7 +77,7 @@ fn figures(page: &mut Page, model: &CheckedModel) {
     table.row(["plan", "figure", "locked", "now", "change", ""]);
     let mut rows = 0;
     for strategy in &model.strategies {
-        for figure in &strategy.figures {
+        for figure in shown_figures(strategy) {
             let (name, before, after) = figure_cells(figure);
             let verdict = if figure.verdict == Verdict::Changed { "" } else { figure.verdict.name() };
             let change = relative(figure.before, figure.after);
