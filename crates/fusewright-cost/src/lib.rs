@@ -9,6 +9,7 @@ mod energy;
 mod group;
 mod kv_cache;
 mod memory;
+mod set;
 pub mod time;
 
 pub use bounds::{floor_bytes, floor_us};
@@ -16,3 +17,4 @@ pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
 pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;
+pub use set::SetCosts;

@@ -18,10 +18,11 @@ use fusewright_ir::{NodeId, TensorType};
 use crate::attach::attach;
 use crate::chain::Assignment;
 use crate::dataflow::Dataflow;
-use crate::loops::{Loop, is_whole, loop_of};
+use crate::grammar::{Joined, Loop, is_whole, joined, loop_of, over_same_elements};
 use crate::merging::Merging;
 use crate::parallel::Merges;
 use crate::quotient::awaited;
+use crate::works::Works;
 use crate::{Analysis, CertificateError, Partitioner, Plan, Profile};
 
 /// Nodes of one loop at most.
@@ -60,33 +61,16 @@ struct Fuser<'a> {
     /// The loop of a group, at the node that stands for the group; of a lone node at the node.
     loops: Vec<Option<Loop>>,
     members: Vec<Vec<NodeId>>,
-    /// The nodes that read each node's results.
-    readers: Vec<Vec<NodeId>>,
-    escapes: Vec<bool>,
+    works: Works,
 }
 
 impl<'a> Fuser<'a> {
     fn new(analysis: &'a Analysis, flow: &Dataflow) -> Self {
         let (graph, storage) = (analysis.graph, &analysis.storage);
-        let mut readers = vec![Vec::new(); graph.node_count()];
-        for (id, node) in graph.nodes().filter(|&(id, _)| !storage.is_free(id)) {
-            for maker in node.inputs.iter().filter_map(|&input| awaited(graph, storage, input)) {
-                let list: &mut Vec<NodeId> = &mut readers[maker.index()];
-                if list.last() != Some(&id) {
-                    list.push(id);
-                }
-            }
-        }
-        let mut escapes = vec![false; graph.node_count()];
-        for &output in graph.outputs() {
-            if let Some(maker) = awaited(graph, storage, output) {
-                escapes[maker.index()] = true;
-            }
-        }
         let fuses = |id: NodeId| flow.takes_part(id) && !storage.is_free(id);
         let loops = graph.nodes().map(|(id, node)| if fuses(id) { loop_of(graph, node) } else { None }).collect();
         let members = graph.nodes().map(|(id, _)| vec![id]).collect();
-        Self { analysis, merging: Merging::of(analysis), loops, members, readers, escapes }
+        Self { analysis, merging: Merging::of(analysis), loops, members, works: Works::of(analysis) }
     }
 
     /// Fuses a loop with the loops that make its operands, the largest operand first.
@@ -116,7 +100,7 @@ impl<'a> Fuser<'a> {
 
     /// Fuses loops over the same elements that read one value.
     fn join_readers(&mut self, id: NodeId) {
-        let readers: Vec<NodeId> = self.readers[id.index()].iter().copied().take(MOST_READERS).collect();
+        let readers: Vec<NodeId> = self.works.readers(id).iter().copied().take(MOST_READERS).collect();
         for pair in readers.windows(2) {
             let (one, other) = (self.merging.group(pair[0].row()), self.merging.group(pair[1].row()));
             if one != other
@@ -131,15 +115,11 @@ impl<'a> Fuser<'a> {
     /// The loop that computes what `maker` and `reader` compute, if one can; `own` is that of the node that reads.
     fn fused(&self, maker: u32, reader: u32, own: Loop) -> Option<Loop> {
         let (made, read) = (self.loops[maker as usize]?, self.loops[reader as usize]?);
-        if let Some(fused) = over_same_elements(made, read) {
-            return Some(fused);
+        match joined(made, read, own) {
+            Joined::As(fused) => Some(fused),
+            Joined::IfOnlyReader(fused) => self.only_reader(maker, reader).then_some(fused),
+            Joined::Not => None,
         }
-        if made.folded > 1 && read.folded == 1 && made.full.checked_div(made.folded) == Some(read.full) {
-            return Some(made);
-        }
-        let is_part = made.folded == 1 && made.full < read.full;
-        let fits = own.joins || made.full == 0 || read.full.is_multiple_of(made.full);
-        (is_part && fits && self.only_reader(maker, reader)).then_some(read)
     }
 
     /// Nothing but `reader` reads what `maker` makes.
@@ -150,7 +130,7 @@ impl<'a> Fuser<'a> {
         };
         self.members[maker as usize]
             .iter()
-            .all(|member| !self.escapes[member.index()] && self.readers[member.index()].iter().all(inside))
+            .all(|member| !self.works.escapes(*member) && self.works.readers(*member).iter().all(inside))
     }
 
     fn merge(&mut self, one: u32, other: u32, fused: Loop) {
@@ -181,10 +161,4 @@ impl<'a> Fuser<'a> {
         }
         (group_of, next)
     }
-}
-
-/// The loop of two that run over the same elements, and fold the same runs of them if both fold.
-fn over_same_elements(a: Loop, b: Loop) -> Option<Loop> {
-    let same = a.full == b.full && (a.folded == 1 || b.folded == 1 || a.folded == b.folded);
-    same.then(|| Loop { folded: a.folded.max(b.folded), ..a })
 }

@@ -6,6 +6,7 @@ use fusewright_ir::NodeId;
 use crate::certificate::{Certificate, CertificateError, certify};
 use crate::dataflow::Dataflow;
 use crate::merge_price::RefusedMerge;
+use crate::optimal::Optimality;
 use crate::parallel::{Merges, ParallelMerge};
 use crate::quotient::Quotient;
 use crate::{Analysis, names};
@@ -64,6 +65,8 @@ pub struct Plan {
     pub peak_memory: u64,
     /// What was checked.
     pub certificate: Certificate,
+    /// How good it is proven to be, where the partitioner searched for the best.
+    pub optimality: Option<Optimality>,
 }
 
 impl Plan {
@@ -102,6 +105,7 @@ impl Plan {
             schedule,
             peak_memory,
             certificate,
+            optimality: None,
             groups,
         })
     }

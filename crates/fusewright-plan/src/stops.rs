@@ -11,7 +11,7 @@ use fusewright_pattern::{canonical_name, literal_name};
 
 use crate::chain::Pairs;
 use crate::dataflow::Dataflow;
-use crate::loops::loop_of;
+use crate::grammar::loop_of;
 use crate::{Analysis, Plan, Profile};
 
 /// What kept a reader out of a group.

@@ -169,7 +169,11 @@ impl StrategyReport {
             energy_mj: None,
             patterns: patterns(analysis, plan, baseline),
             not_realizable: None,
-            certificate: CertificateReport { valid: true, optimal: None, gap: None },
+            certificate: CertificateReport {
+                valid: true,
+                optimal: plan.optimality.map(|found| found.is_proven()),
+                gap: plan.optimality.map(|found| found.gap()),
+            },
         }
     }
 

@@ -2,8 +2,8 @@
 
 use fusewright_device::Device;
 use fusewright_plan::{
-    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, Partitioner,
-    WrittenPartitioner,
+    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, OptimalFusionPartitioner,
+    Partitioner, WrittenPartitioner,
 };
 
 /// Which partitioner makes a plan.
@@ -19,12 +19,20 @@ pub enum Strategy {
     Standard,
     /// Those, and attention: its chain of products, and parallel projections as one.
     Attention,
+    /// The cheapest partition into kernels that a device can run.
+    Optimal,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Strategy; 5] =
-        [Strategy::Eager, Strategy::AsWritten, Strategy::Compiled, Strategy::Standard, Strategy::Attention];
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Eager,
+        Strategy::AsWritten,
+        Strategy::Compiled,
+        Strategy::Standard,
+        Strategy::Attention,
+        Strategy::Optimal,
+    ];
 
     /// Those that are compared unless others are asked for, from least to most fused.
     pub const DEFAULT: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
@@ -37,6 +45,7 @@ impl Strategy {
             Strategy::Compiled => "compiled",
             Strategy::Standard => "standard",
             Strategy::Attention => "attention",
+            Strategy::Optimal => "optimal",
         }
     }
 
@@ -55,6 +64,7 @@ impl Strategy {
             Strategy::Attention => {
                 Box::new(AttentionFusionPartitioner { device, ..AttentionFusionPartitioner::default() })
             }
+            Strategy::Optimal => Box::new(OptimalFusionPartitioner::new(device)),
         }
     }
 }
@@ -69,6 +79,6 @@ mod tests {
             assert_eq!(strategy.partitioner(None).name(), strategy.name());
             assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
         }
-        assert_eq!(Strategy::from_name("optimal"), None);
+        assert_eq!(Strategy::from_name("best"), None);
     }
 }

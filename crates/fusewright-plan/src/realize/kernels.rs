@@ -1,7 +1,8 @@
 //! What each kernel of a plan does, in the terms that the models of time speak.
 
 use fusewright_cost::GroupCost;
-use fusewright_cost::time::{Attention, Convolution, Gemm, Kernel, Stream, StreamKind};
+use fusewright_cost::time::{Attention, Convolution, Gemm, Kernel, Stream, StreamKind, predict};
+use fusewright_device::Device;
 use fusewright_ir::ops::{Attention as AttentionOp, Normalization};
 use fusewright_ir::{DType, Graph, NodeId, Op, TensorType, node_work};
 use fusewright_pattern::AttentionSite;
@@ -9,9 +10,10 @@ use fusewright_pattern::AttentionSite;
 use super::framework::{Framework, framework_kernels};
 use super::product::product_of;
 use crate::Analysis;
-use crate::loops::row_length;
+use crate::grammar::row_length;
 
-/// The launches of one kernel of a plan: one, or three where attention is one op that the device cannot stream.
+/// The launches of one kernel of a plan: one, or three where attention is one op that the device cannot stream or, if no
+/// framework decides, runs faster in steps.
 pub(crate) fn launches(
     analysis: &Analysis,
     members: &[NodeId],
@@ -19,6 +21,7 @@ pub(crate) fn launches(
     site: Option<&AttentionSite>,
     streams: impl Fn(&AttentionSite) -> bool,
     framework: Framework,
+    device: Option<&Device>,
 ) -> Vec<Kernel> {
     let graph = analysis.graph;
     let works: Vec<NodeId> = members.iter().copied().filter(|&id| !analysis.storage.is_free(id)).collect();
@@ -31,11 +34,15 @@ pub(crate) fn launches(
     };
     if let Some(site) = site.or_else(op_site) {
         let attention = attention_of(graph, site, cost.moved());
-        return if streams(site) && framework.streams(graph, site.anchor) {
-            vec![Kernel::Attention(attention)]
-        } else {
-            in_steps(&attention)
-        };
+        let steps = in_steps(&attention);
+        let streaming = Kernel::Attention(attention);
+        let pays = framework != Framework::None
+            || site.chain.len() > 1
+            || device.is_none_or(|device| {
+                let us = |kernel: &Kernel| predict(device, kernel).us;
+                us(&streaming) <= steps.iter().map(us).sum()
+            });
+        return if streams(site) && framework.streams(graph, site.anchor) && pays { vec![streaming] } else { steps };
     }
     let products: Vec<Gemm> = works.iter().filter_map(|&id| product_of(graph, &analysis.storage, id)).collect();
     if let Some(gemm) = side_by_side(&products, cost.moved()) {
@@ -102,9 +109,14 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
     vec![product(attention.keys, attention.head_dim), softmax, product(attention.value_dim, attention.keys)]
 }
 
+/// The node that decides what a loop of several is priced as: what it does, and over how many elements.
+pub(crate) fn leading(graph: &Graph, works: &[NodeId]) -> Option<(StreamKind, u64, NodeId)> {
+    let ranked = works.iter().map(|&id| (kind_of(&graph.node(id).op), elements(graph, id), id));
+    ranked.max_by_key(|&(kind, elements, _)| (kind, elements))
+}
+
 fn stream_of(graph: &Graph, works: &[NodeId], cost: &GroupCost) -> Stream {
-    let main =
-        works.iter().copied().max_by_key(|&id| (kind_of(&graph.node(id).op), elements(graph, id))).unwrap_or(works[0]);
+    let main = leading(graph, works).map_or(works[0], |(_, _, id)| id);
     let node = graph.node(main);
     let tensor = |values: &[fusewright_ir::ValueId]| values.first().and_then(|&value| graph.tensor(value)).cloned();
     let kind = kind_of(&node.op);

@@ -6,14 +6,11 @@
 mod framework;
 mod kernels;
 mod layout;
-mod limits;
 mod product;
-mod reason;
 mod segments;
 mod timing;
 
-pub(crate) use kernels::side_by_side;
-pub use limits::Limits;
+pub(crate) use framework::Framework;
+pub(crate) use kernels::{launches, leading, side_by_side};
 pub(crate) use product::product_of;
-pub use reason::Reason;
 pub use timing::{GroupTime, TimedKernel, Timing, time_plan};

@@ -6,9 +6,8 @@ use fusewright_device::Device;
 
 use super::framework::Framework;
 use super::kernels::launches;
-use super::limits::site_element_bytes;
 use super::segments::segments;
-use super::{Limits, Reason};
+use crate::grammar::{Grammar, Limits, Reason, site_element_bytes};
 use crate::{Analysis, Plan};
 
 /// A kernel with its predicted time.
@@ -69,7 +68,7 @@ impl Timing {
 /// Prices a plan.
 pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
     let limits = Limits::of(device);
-    let cut = segments(analysis, plan, &limits);
+    let cut = segments(analysis, plan, &Grammar::of(analysis, limits));
     let framework = Framework::of(analysis, plan, device);
     let costs = group_costs(analysis.graph, &analysis.storage, &cut.kernels);
     let mut timing = Timing {
@@ -88,7 +87,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         let site = cut.attention[number].and_then(|site| analysis.attentions.sites.get(site as usize));
         let streams =
             |site: &fusewright_pattern::AttentionSite| limits.streams(site, site_element_bytes(analysis.graph, site));
-        for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework) {
+        for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework, Some(device)) {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);

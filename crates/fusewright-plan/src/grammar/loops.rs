@@ -21,7 +21,7 @@ pub(crate) fn is_whole(node: &Node) -> bool {
 }
 
 /// The iteration of a loop.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Loop {
     /// Elements that it runs over.
     pub(crate) full: u64,
@@ -41,6 +41,11 @@ impl Loop {
 
     fn folding(full: u64, folded: u64) -> Self {
         Self { folded: folded.max(1), ..Self::pointwise(full) }
+    }
+
+    /// The iteration alone, without what only says how its first node reads.
+    pub(crate) fn plain(self) -> Self {
+        Self { scattered: false, joins: false, ..self }
     }
 
     fn reading_elsewhere(full: u64) -> Self {
@@ -113,4 +118,34 @@ pub(crate) fn row_length(norm: &Normalization, x: &TensorType) -> u64 {
             usize::try_from(position).ok().and_then(|position| x.shape.get(position)).copied().unwrap_or(1)
         }
     }
+}
+
+/// The loop of two that run over the same elements, and fold the same runs of them if both fold.
+pub(crate) fn over_same_elements(a: Loop, b: Loop) -> Option<Loop> {
+    let same = a.full == b.full && (a.folded == 1 || b.folded == 1 || a.folded == b.folded);
+    same.then(|| Loop { folded: a.folded.max(b.folded), ..a })
+}
+
+/// How a loop joins one that reads it; `own` is the loop of the node that reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Joined {
+    /// As this loop.
+    As(Loop),
+    /// As the reader's loop, if nothing else reads the maker.
+    IfOnlyReader(Loop),
+    /// Not at all.
+    Not,
+}
+
+/// The loop that computes what `made` and `read` compute.
+pub(crate) fn joined(made: Loop, read: Loop, own: Loop) -> Joined {
+    if let Some(same) = over_same_elements(made, read) {
+        return Joined::As(same);
+    }
+    if made.folded > 1 && read.folded == 1 && made.full.checked_div(made.folded) == Some(read.full) {
+        return Joined::As(made);
+    }
+    let is_part = made.folded == 1 && made.full < read.full;
+    let fits = own.joins || made.full == 0 || read.full.is_multiple_of(made.full);
+    if is_part && fits { Joined::IfOnlyReader(read) } else { Joined::Not }
 }

@@ -22,6 +22,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The limits of GPUs in general.
+    pub fn generic() -> Self {
+        Self { epilogue_operands: 3, attention_bytes: Some(65_536.0), head_dim: 256 }
+    }
+
     /// The limits of a device.
     pub fn of(device: &Device) -> Self {
         match device.class {
