@@ -9,6 +9,7 @@ mod energy;
 mod group;
 mod kv_cache;
 mod memory;
+mod region;
 mod set;
 pub mod time;
 
@@ -17,4 +18,5 @@ pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
 pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;
+pub use region::region_cost;
 pub use set::SetCosts;

@@ -6,6 +6,7 @@
 mod attention;
 mod autocast;
 mod decompose;
+mod engine;
 mod kind;
 mod projection;
 pub mod rules;
@@ -13,5 +14,9 @@ pub mod rules;
 pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, MaskKind, MissedStep, find_attentions};
 pub use autocast::{Autocast, AutocastError, autocast};
 pub use decompose::{DecomposeError, decompose};
+pub use engine::{
+    Candidate, Evidence, Exactness, Example, Findings, Library, Miss, PatternError, Reason, Recogniser, Rule, RuleId,
+    Saving, Surroundings, find,
+};
 pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
 pub use projection::{Projection, projection_of};

@@ -30,6 +30,7 @@ mod chain;
 mod compiled;
 mod dataflow;
 mod grammar;
+mod kernels_apart;
 mod merge_price;
 mod merging;
 mod names;

@@ -5,6 +5,7 @@
 //!                                     `gelu linear` ends: no rule lets an add follow a linear
 //! ```
 
+use fusewright_device::Device;
 use fusewright_ir::{NodeId, ValueId};
 use fusewright_pattern::rules::{Join, RuleTable};
 use fusewright_pattern::{canonical_name, literal_name};
@@ -12,10 +13,11 @@ use fusewright_pattern::{canonical_name, literal_name};
 use crate::chain::Pairs;
 use crate::dataflow::Dataflow;
 use crate::grammar::loop_of;
-use crate::{Analysis, Plan, Profile};
+use crate::kernels_apart::Kernels;
+use crate::{Analysis, Plan, Profile, Reason};
 
 /// What kept a reader out of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum StopReason {
     /// Nothing but the model's caller reads the result.
     Result,
@@ -41,12 +43,24 @@ pub enum StopReason {
     LibraryCall,
     /// The two run over different elements.
     OtherElements,
+    /// No kernel of the device does both; the reader's kernel is meant where there is one.
+    NotOneKernel(Reason),
+    /// One kernel could do both and would cost as much or more, in the unit of the plan's objective: µs on a device,
+    /// else bytes moved.
+    NoGain {
+        /// What the two kernels cost.
+        apart: f64,
+        /// What the one kernel would cost.
+        together: f64,
+    },
+    /// Something outside waits for the one and feeds the other.
+    Circle,
     /// The strategy fuses nothing here.
     NotTried,
 }
 
 /// The end of a group at one of its nodes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Stop {
     /// The node whose result leaves the group.
     pub node: NodeId,
@@ -65,18 +79,21 @@ pub struct Stops<'a> {
     plan: &'a Plan,
     flow: Dataflow,
     pairs: Option<Pairs>,
+    /// For plans into kernels: what one kernel can be, and what it costs.
+    kernels: Option<Kernels<'a>>,
 }
 
 impl<'a> Stops<'a> {
-    /// Prepares for a plan of this graph.
-    pub fn of(analysis: &'a Analysis<'a>, plan: &'a Plan) -> Self {
+    /// Prepares for a plan of this graph; `device` is the one that it was made for.
+    pub fn of(analysis: &'a Analysis<'a>, plan: &'a Plan, device: Option<&'a Device>) -> Self {
         let table = match plan.strategy {
             "standard" => Some(RuleTable::standard()),
             "attention" => Some(RuleTable::attention()),
             _ => None,
         };
         let pairs = table.map(|table| Pairs::new(analysis, plan.profile, &table));
-        Self { analysis, plan, flow: Dataflow::new(analysis, plan.profile), pairs }
+        let kernels = (plan.strategy == "optimal").then(|| Kernels::of(analysis, device));
+        Self { analysis, plan, flow: Dataflow::new(analysis, plan.profile), pairs, kernels }
     }
 
     /// The nodes of a group that the profile partitions, in topological order.
@@ -122,8 +139,10 @@ impl<'a> Stops<'a> {
             ([], true) => StopReason::Result,
             ([], false) => StopReason::Unread,
             (&[reader], false) => self.refusal(node, reader),
-            (_, caller) => match self.plan.strategy {
-                "eager" | "as-written" => StopReason::NotTried,
+            (_, caller) => match (self.plan.strategy, &self.kernels) {
+                ("eager" | "as-written", _) => StopReason::NotTried,
+                // A kernel may write what it also uses itself, so each reader is a question of its own.
+                (_, Some(_)) if !readers.is_empty() => self.refusal(node, readers[0]),
                 _ => StopReason::SeveralReaders { caller },
             },
         };
@@ -132,6 +151,9 @@ impl<'a> Stops<'a> {
 
     /// Why the only reader of a result is in another group.
     fn refusal(&self, node: NodeId, reader: NodeId) -> StopReason {
+        if let Some(kernels) = &self.kernels {
+            return kernels.refusal(self.plan, self.plan.groups.of(node), self.plan.groups.of(reader));
+        }
         let Some(pairs) = &self.pairs else {
             return if self.plan.strategy == "compiled" {
                 self.loop_refusal(node, reader)
@@ -184,7 +206,7 @@ mod tests {
         let graph = parse(MLP).expect("the graph is valid");
         let analysis = Analysis::of(&graph);
         let plan = partitioner.partition(&analysis, Profile::Default).expect("a plan");
-        let stops = Stops::of(&analysis, &plan);
+        let stops = Stops::of(&analysis, &plan, None);
         let all = (0..plan.counted).flat_map(|group| stops.of_group(group));
         all.map(|stop| (graph.node_name(stop.node).to_owned(), stop.reason)).collect()
     }
@@ -226,7 +248,7 @@ mod tests {
         .expect("the graph is valid");
         let analysis = Analysis::of(&graph);
         let plan = AttentionFusionPartitioner::default().partition(&analysis, Profile::Default).expect("a plan");
-        let stops = Stops::of(&analysis, &plan);
+        let stops = Stops::of(&analysis, &plan, None);
         let reasons: Vec<_> = (0..plan.counted).flat_map(|group| stops.of_group(group)).map(|s| s.reason).collect();
         let others = vec![NodeId::new(1)];
         assert_eq!(reasons, [StopReason::OtherProducers { others }, StopReason::NoRule, StopReason::Result]);

@@ -1,5 +1,6 @@
 //! What stands where a fusion used to be, and why.
 
+use fusewright_device::Device;
 use fusewright_ir::NodeId;
 use fusewright_plan::{Analysis, Plan, Stop, Stops, UNFUSED};
 
@@ -14,6 +15,7 @@ const STEPS: usize = 6;
 pub(crate) struct Why<'a> {
     analysis: &'a Analysis<'a>,
     plan: &'a Plan,
+    timed: bool,
     stops: Stops<'a>,
     places: Vec<(usize, String)>,
 }
@@ -26,10 +28,11 @@ struct Trail {
 }
 
 impl<'a> Why<'a> {
-    pub(crate) fn of(analysis: &'a Analysis<'a>, plan: &'a Plan) -> Self {
+    pub(crate) fn of(analysis: &'a Analysis<'a>, plan: &'a Plan, device: Option<&'a Device>) -> Self {
         let working = (0..plan.counted).filter(|&group| plan.costs[group].kernels > 0);
         let place = |group| (group, without_braces(module_path::common(analysis, plan.groups.members(group))));
-        Self { analysis, plan, stops: Stops::of(analysis, plan), places: working.map(place).collect() }
+        let places = working.map(place).collect();
+        Self { analysis, plan, timed: device.is_some(), stops: Stops::of(analysis, plan, device), places }
     }
 
     /// What stands at a place instead of a group of this pattern, and why the group that begins like it ends early.
@@ -120,7 +123,7 @@ impl<'a> Why<'a> {
     /// Why a group ends at its last node.
     fn stop(&self, group: usize) -> Option<StopReport> {
         let stop = self.last_stop(group)?;
-        Some(StopReport::of(self.analysis, &self.stops, self.plan.strategy, &stop))
+        Some(StopReport::of(self.analysis, &self.stops, self.plan.strategy, self.timed, &stop))
     }
 }
 

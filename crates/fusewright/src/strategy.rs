@@ -2,8 +2,8 @@
 
 use fusewright_device::Device;
 use fusewright_plan::{
-    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner, OptimalFusionPartitioner,
-    Partitioner, WrittenPartitioner,
+    AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
+    OptimalFusionPartitioner, Partitioner, WrittenPartitioner,
 };
 
 /// Which partitioner makes a plan.

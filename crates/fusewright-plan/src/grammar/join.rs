@@ -43,11 +43,10 @@ impl<'a> Grammar<'a> {
             };
             depth[id.index()] = works.makers(id).iter().map(above).max().unwrap_or(0);
             if role == Role::Product {
-                projecting[id.index()] =
-                    projection_of(graph, &analysis.storage, id).map(|projection| Projecting {
-                        input: projection.input,
-                        weight: 2 * (projection.dtype as u32) + u32::from(projection.out_first),
-                    });
+                projecting[id.index()] = projection_of(graph, &analysis.storage, id).map(|projection| Projecting {
+                    input: projection.input,
+                    weight: 2 * (projection.dtype as u32) + u32::from(projection.out_first),
+                });
             }
         }
         let (step_of, chain_of) = (vec![None; graph.node_count()], vec![None; graph.node_count()]);
@@ -187,7 +186,9 @@ impl<'a> Grammar<'a> {
         }
         for part in parts {
             match part.form {
-                Form::Loop { iteration, steps: true } if iteration.folded == 1 => self.prologue(node, iteration, part)?,
+                Form::Loop { iteration, steps: true } if iteration.folded == 1 => {
+                    self.prologue(node, iteration, part)?
+                }
                 Form::Loop { .. } => return Err(Reason::RowAfterProduct),
                 _ => return Err(Reason::SeveralProducts),
             }
@@ -290,9 +291,8 @@ impl<'a> Grammar<'a> {
 
     /// Nothing but the node and the other parts reads what a part makes.
     fn only_reader(&self, part: &Draft, parts: &[&Draft], node: NodeId) -> bool {
-        let inside = |reader: &NodeId| {
-            *reader == node || part.holds(*reader) || parts.iter().any(|other| other.holds(*reader))
-        };
+        let inside =
+            |reader: &NodeId| *reader == node || part.holds(*reader) || parts.iter().any(|other| other.holds(*reader));
         part.members.iter().all(|&id| !self.works.escapes(id) && self.works.readers(id).iter().all(inside))
     }
 
@@ -300,9 +300,10 @@ impl<'a> Grammar<'a> {
     fn stands_beside(&self, node: NodeId, part: &Draft) -> bool {
         let depth = self.depth(node);
         let reads = self.shared_reads(node);
-        part.members.iter().filter(|&&id| self.depth(id) == depth).any(|&id| {
-            self.shared_reads(id).iter().any(|root| reads.contains(root))
-        })
+        part.members
+            .iter()
+            .filter(|&&id| self.depth(id) == depth)
+            .any(|&id| self.shared_reads(id).iter().any(|root| reads.contains(root)))
     }
 
     /// The memory that a node reads and that is worth reading together: activations.

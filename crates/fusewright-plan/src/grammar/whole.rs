@@ -35,8 +35,7 @@ impl Grammar<'_> {
     /// The draft of a node with all parts that it reads from and, where they fit, those that it stands beside; takes them
     /// out of `parts`.
     fn placed(&self, node: NodeId, parts: &mut Vec<Draft>) -> Result<Draft, Reason> {
-        let (read, others): (Vec<usize>, Vec<usize>) =
-            (0..parts.len()).partition(|&at| self.reads(node, &parts[at]));
+        let (read, others): (Vec<usize>, Vec<usize>) = (0..parts.len()).partition(|&at| self.reads(node, &parts[at]));
         let drafts = |chosen: &[usize]| chosen.iter().map(|&at| &parts[at]).collect::<Vec<&Draft>>();
         let mut chosen = read;
         let mut found = if chosen.is_empty() { Ok(self.alone(node)) } else { self.join(node, &drafts(&chosen)) };

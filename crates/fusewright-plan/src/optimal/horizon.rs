@@ -199,9 +199,11 @@ impl<'a> Horizon<'a> {
         if self.grammar.open_attention(draft.form).is_some() {
             return true;
         }
-        let comes = |id: &NodeId| self.joiners[id.index()].iter().any(|&joiner| {
-            self.step(joiner) > step && self.takes(draft, *id, joiner, step)
-        });
+        let comes = |id: &NodeId| {
+            self.joiners[id.index()]
+                .iter()
+                .any(|&joiner| self.step(joiner) > step && self.takes(draft, *id, joiner, step))
+        };
         draft.members.iter().any(comes)
     }
 

@@ -24,7 +24,7 @@ pub(super) struct Slope {
 }
 
 impl<'a> Objective<'a> {
-    pub(super) fn device(&self) -> Option<&'a Device> {
+    pub(crate) fn device(&self) -> Option<&'a Device> {
         match self {
             Objective::Bytes => None,
             Objective::Time(device) => Some(device),
@@ -32,7 +32,7 @@ impl<'a> Objective<'a> {
     }
 
     /// The price of what one kernel of the grammar launches.
-    pub(super) fn price(&self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
+    pub(crate) fn price(&self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
         match self {
             Objective::Bytes => cost.moved() as f64 + KERNEL * f64::from(cost.kernels),
             Objective::Time(device) => launches.iter().map(|kernel| predict(device, kernel).us).sum(),
@@ -48,7 +48,8 @@ impl<'a> Objective<'a> {
             Objective::Time(device) if device.cpu.is_some() => return None,
             Objective::Time(device) => device,
         };
-        let us = |bytes: u64, flops: u64| predict(device, &Kernel::Stream(Stream { bytes, flops, ..stream.clone() })).us;
+        let us =
+            |bytes: u64, flops: u64| predict(device, &Kernel::Stream(Stream { bytes, flops, ..stream.clone() })).us;
         // Loops take the longest of terms that are proportional to bytes or operations, so that far out one is alone.
         const FAR: u64 = 1 << 50;
         let per = |far: f64| (far - us(0, 0)).max(0.0) / FAR as f64 * MARGIN;

@@ -61,9 +61,9 @@ impl Walk<'_> {
             self.placed[node.index()] = true;
             self.order.push(node);
             let readers = self.grammar.works.readers(node).iter().rev().copied();
-            stack.extend(readers.filter(|&reader| {
-                matches!(self.grammar.role(reader), Role::Step(_)) && self.is_ready(reader)
-            }));
+            stack.extend(
+                readers.filter(|&reader| matches!(self.grammar.role(reader), Role::Step(_)) && self.is_ready(reader)),
+            );
         }
     }
 }

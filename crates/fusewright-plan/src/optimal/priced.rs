@@ -73,7 +73,8 @@ impl<'a> Drafts<'a> {
             return Priced { draft, price: f64::INFINITY, bytes, flops, slope: None, shape: SmallVec::new() };
         }
         let streams = |site: &_| self.grammar.limits().streams(site, self.grammar.element_bytes(site));
-        let kernels = launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
+        let kernels =
+            launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
         let slope = match kernels.as_slice() {
             [Kernel::Stream(stream)] => self.objective.slope(stream),
             _ => None,

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::horizon::Horizon;
 use super::priced::{DraftId, Drafts};
-use super::state::{CLOSED, Mask, MOST_OPEN, Outlook, State, members};
+use super::state::{CLOSED, MOST_OPEN, Mask, Outlook, State, members};
 use crate::grammar::{Draft, Form, Grammar};
 
 /// Open drafts next to a node that are tried in all combinations.
@@ -96,9 +96,8 @@ impl<'a> Search<'a> {
             .iter()
             .filter_map(|maker| self.front.iter().position(|known| known == maker))
             .collect();
-        let kept: SmallVec<[usize; 16]> = (0..self.front.len())
-            .filter(|&at| self.horizon.is_read_after(self.front[at], step))
-            .collect();
+        let kept: SmallVec<[usize; 16]> =
+            (0..self.front.len()).filter(|&at| self.horizon.is_read_after(self.front[at], step)).collect();
         let stays = self.horizon.is_read_after(node, step);
         let mut front: Vec<NodeId> = kept.iter().map(|&at| self.front[at]).collect();
         if stays {

@@ -87,7 +87,9 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         let site = cut.attention[number].and_then(|site| analysis.attentions.sites.get(site as usize));
         let streams =
             |site: &fusewright_pattern::AttentionSite| limits.streams(site, site_element_bytes(analysis.graph, site));
-        for kernel in launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework, Some(device)) {
+        for kernel in
+            launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework, Some(device))
+        {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fusewright_device::Device;
 use fusewright_plan::Plan;
 
 use super::figure::changes;
@@ -38,6 +39,8 @@ pub struct Checked<'a> {
     pub now: &'a LockEntry,
     /// Its plans.
     pub plans: &'a [&'a Plan],
+    /// The device that they are for.
+    pub device: Option<&'a Device>,
 }
 
 impl Checked<'_> {
@@ -97,7 +100,8 @@ impl Checked<'_> {
         let differs = !diff.is_empty() || !single.is_empty();
         let verdict = judged(figures.iter().map(|figure| figure.verdict), differs, options.exact);
         let plan = self.plans.iter().find(|plan| plan.strategy == name);
-        let why = plan.filter(|_| !diff.vanished.is_empty()).map(|plan| Why::of(self.subject.analysis, plan));
+        let why =
+            plan.filter(|_| !diff.vanished.is_empty()).map(|plan| Why::of(self.subject.analysis, plan, self.device));
         let explained = |change: FusionChange| {
             let first = change.places.keys().next();
             let (now, reason) = match (&why, first) {

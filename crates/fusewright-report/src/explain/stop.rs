@@ -1,10 +1,10 @@
 //! Why a group ends, in words.
 
 use fusewright_ir::{Graph, NodeId, TensorType, ValueId};
-use fusewright_plan::{Analysis, Stop, StopReason, Stops};
+use fusewright_plan::{Analysis, Reason, Stop, StopReason, Stops};
 use serde::Serialize;
 
-use crate::figures::bytes_text;
+use crate::figures::{bytes_text, us_text};
 
 /// Readers and producers that are named.
 const NAMED: usize = 3;
@@ -36,13 +36,13 @@ pub struct StopReport {
 }
 
 impl StopReport {
-    pub(crate) fn of(analysis: &Analysis, stops: &Stops, strategy: &str, stop: &Stop) -> Self {
+    pub(crate) fn of(analysis: &Analysis, stops: &Stops, strategy: &str, timed: bool, stop: &Stop) -> Self {
         let graph = analysis.graph;
         let names = |ids: &[NodeId]| ids.iter().map(|&id| graph.node_name(id).to_owned()).collect::<Vec<_>>();
         let mut reader_ops: Vec<String> = stop.readers.iter().map(|&id| stops.name_of(id).to_owned()).collect();
         reader_ops.dedup();
         let op = stops.name_of(stop.node).to_owned();
-        let (text, change) = words(graph, stop, strategy, &op, &reader_ops);
+        let (text, change) = words(graph, stop, strategy, timed, &op, &reader_ops);
         Self {
             rule: id_of(&stop.reason).to_owned(),
             node: graph.node_name(stop.node).to_owned(),
@@ -70,7 +70,29 @@ pub(crate) fn id_of(reason: &StopReason) -> &'static str {
         StopReason::SeenByMethod => "seen-by-method",
         StopReason::LibraryCall => "library-call",
         StopReason::OtherElements => "other-elements",
+        StopReason::NotOneKernel(reason) => reason.id(),
+        StopReason::NoGain { .. } => "no-gain",
+        StopReason::Circle => "circle",
         StopReason::NotTried => "not-tried",
+    }
+}
+
+/// Why nodes are no one kernel, in words.
+pub(crate) fn realize_text(reason: Reason) -> &'static str {
+    match reason {
+        Reason::SeveralProducts => "a second product needs whole rows of the first one's result",
+        Reason::AttentionDoesNotFit => {
+            "the blocks of the attention do not fit on chip, or the device has no such kernel"
+        }
+        Reason::ScoresAreRead => "something outside the attention reads its scores",
+        Reason::RowAfterProduct => "a norm, softmax or reduction needs whole rows, and a product makes parts of them",
+        Reason::EpilogueTooWide => "the steps around the product read more tensors than registers hold",
+        Reason::OtherElements => "the two run over different elements",
+        Reason::ReadElsewhere => "others read it too, so it would be computed again for all elements",
+        Reason::TooLong => "it would hold more nodes than a kernel does",
+        Reason::Unrelated => {
+            "one of them is scattered, sorted or not understood, or the two do not read from each other"
+        }
     }
 }
 
@@ -81,7 +103,14 @@ pub(crate) fn shape_text(graph: &Graph, value: ValueId) -> String {
     format!("{}[{}]", tensor.dtype.name(), extents.join(", "))
 }
 
-fn words(graph: &Graph, stop: &Stop, strategy: &str, op: &str, reader_ops: &[String]) -> (String, Option<String>) {
+fn words(
+    graph: &Graph,
+    stop: &Stop,
+    strategy: &str,
+    timed: bool,
+    op: &str,
+    reader_ops: &[String],
+) -> (String, Option<String>) {
     let value = stop.value.map_or_else(String::new, |value| {
         let bytes = graph.tensor(value).map_or(0, TensorType::bytes);
         format!("`{}` ({}, {})", graph.value_name(value), shape_text(graph, value), bytes_text(bytes))
@@ -126,6 +155,20 @@ fn words(graph: &Graph, stop: &Stop, strategy: &str, op: &str, reader_ops: &[Str
             (text, Some("a strategy with epilogues may join them: compare --strategy".to_owned()))
         }
         StopReason::OtherElements => (format!("`{reader}` ({reader_op}) runs over other elements than {op}"), None),
+        StopReason::NotOneKernel(reason) => {
+            let text = format!("no one kernel does {op} and {reader_op} (`{reader}`): {}", realize_text(*reason));
+            (text, None)
+        }
+        StopReason::NoGain { apart, together } => {
+            let cost = |price: f64| if timed { us_text(price) } else { bytes_text(whole(price)) };
+            let (apart, together) = (cost(*apart), cost(*together));
+            let text = format!("one kernel with {reader_op} (`{reader}`) would cost {together}, two cost {apart}");
+            (text, None)
+        }
+        StopReason::Circle => {
+            let text = format!("something outside waits for {op} and feeds {reader_op} (`{reader}`)");
+            (text, None)
+        }
         StopReason::NotTried => {
             let text = match strategy {
                 "eager" => "the eager plan fuses nothing".to_owned(),
@@ -147,4 +190,14 @@ fn listed(graph: &Graph, nodes: &[NodeId]) -> String {
         ([first @ .., last], 0) => format!("{} and {last}", first.join(", ")),
         (names, more) => format!("{} and {more} more", names.join(", ")),
     }
+}
+
+/// A price in bytes; what it holds beyond whole bytes counts kernels.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the cast saturates, prices are not negative"
+)]
+fn whole(price: f64) -> u64 {
+    price as u64
 }

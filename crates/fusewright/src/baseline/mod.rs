@@ -112,7 +112,7 @@ impl Baseline {
         let all: Vec<_> = plans.plans().map(|(_, plan)| plan).collect();
         let with_times = if device.is_some() { timed } else { all.iter().map(|&plan| (plan, None)).collect() };
         let entry = LockEntry::of(&subject, settings.clone(), device.as_ref(), &with_times);
-        let checked = Checked { subject, now: &entry, plans: &all };
+        let checked = Checked { subject, now: &entry, plans: &all, device: device.as_ref() };
         let checked = match self.lock().models.get(&name) {
             Some(before) => checked.against(&name, before, request.options),
             None => checked.without_baseline(&name, self.missing()),

@@ -1,0 +1,800 @@
+//! Matching a form backwards from a value, with at most one constraint broken.
+//!
+//! The matcher works through goals, pairs of a term and a value that it has to be. Where there is a choice (which operand
+//! of a product is which factor, how far a sum is taken apart) it tries one way after the other; a budget bounds the tries
+//! of one anchor, so that matching takes the same time everywhere. A first run accepts only what holds throughout. Where
+//! nothing does, a second run may break one constraint and keeps the match that covers the most nodes.
+
+use fusewright_ir::ops::Contraction;
+use fusewright_ir::{Attribute, Graph, NodeId, Op, Origin, ValueId};
+use rustc_hash::FxHashMap;
+
+use super::findings::{Evidence, RuleId};
+use super::form::{Applied, Form, LeafKind, Number, Setting, Term, TermId};
+use super::library::Rule;
+use super::operand::{self, MOVED, PROJECTION};
+use super::reason::Reason;
+use super::search::Surroundings;
+use super::{region, transparent};
+use crate::projection::weight_of;
+use crate::projection_of;
+
+/// Most goals that one anchor may take.
+const BUDGET: u32 = 4096;
+/// Most nodes of a product or sum that are taken apart together.
+const WIDEST: usize = 9;
+
+/// Where rules that others build on have matched: by rule and result, the first value they name and their nodes.
+pub(super) type Found = FxHashMap<(RuleId, ValueId), (ValueId, Vec<NodeId>)>;
+
+/// The constraint that was broken.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Defect {
+    pub(super) reason: Reason,
+    pub(super) evidence: Evidence,
+}
+
+/// A match, whole or but for one constraint.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Matched {
+    /// The value of each term that was matched.
+    pub(super) bound: Vec<Option<ValueId>>,
+    pub(super) numbers: Vec<(String, f64)>,
+    /// Nodes inside, in the order in which they were met; transparent ones included.
+    pub(super) nodes: Vec<NodeId>,
+    pub(super) defect: Option<Defect>,
+}
+
+/// What is matched, and how strictly.
+pub(super) struct Matcher<'a> {
+    pub(super) at: &'a Surroundings<'a>,
+    pub(super) rule: &'a Rule,
+    pub(super) form: &'a Form,
+    pub(super) found: &'a Found,
+    pub(super) rules: &'a dyn Fn(&str) -> Option<RuleId>,
+    pub(super) anchor: NodeId,
+    pub(super) tolerant: bool,
+    pub(super) budget: u32,
+    best: Option<Matched>,
+}
+
+type Goals = Vec<(TermId, ValueId)>;
+
+impl<'a> Matcher<'a> {
+    pub(super) fn new(
+        at: &'a Surroundings<'a>,
+        (rule, form): (&'a Rule, &'a Form),
+        found: &'a Found,
+        rules: &'a dyn Fn(&str) -> Option<RuleId>,
+        anchor: NodeId,
+        tolerant: bool,
+    ) -> Self {
+        Self { at, rule, form, found, rules, anchor, tolerant, budget: BUDGET, best: None }
+    }
+
+    /// Tries the form with its root at a value.
+    pub(super) fn try_root(&mut self, value: ValueId) {
+        let bound = vec![None; self.form.terms.len()];
+        let whole = self.solve(vec![(self.form.root, value)], Matched { bound, ..Matched::default() });
+        debug_assert!(!whole || self.best.is_some());
+    }
+
+    /// A whole match was found; only then a strict search is over before its candidates are.
+    pub(super) fn is_whole(&self) -> bool {
+        self.best.as_ref().is_some_and(|best| best.defect.is_none())
+    }
+
+    /// What was found.
+    pub(super) fn into_best(self) -> Option<Matched> {
+        self.best
+    }
+
+    fn graph(&self) -> &'a Graph {
+        self.at.graph
+    }
+
+    /// Works through the goals; true when nothing better can be found.
+    fn solve(&mut self, mut goals: Goals, mut state: Matched) -> bool {
+        loop {
+            let Some((term, value)) = goals.pop() else { return self.accept(state) };
+            let Some(left) = self.budget.checked_sub(1) else { return true };
+            self.budget = left;
+            if let Some(bound) = state.bound[term] {
+                if self.same(bound, value) {
+                    continue;
+                }
+                let evidence = self.evidence(self.graph().producer(value), value, self.name(value), self.name(bound));
+                if self.break_one(&mut state, Reason::DifferentValue, evidence) {
+                    continue;
+                }
+                return false;
+            }
+            state.bound[term] = Some(value);
+            match &self.form.terms[term] {
+                Term::Leaf { kind } => {
+                    if !self.leaf(*kind, value, &mut state) {
+                        return false;
+                    }
+                }
+                Term::Op(applied) => return self.op(term, applied, value, &goals, &state),
+                Term::Product { coefficient, factors } => {
+                    return self.product(coefficient, factors, value, &goals, &state);
+                }
+                Term::Sum { constant, addends } => return self.sum(constant, addends, value, &goals, &state),
+                Term::Rule { id, operand } => return self.rule_at(id, *operand, value, &goals, &state),
+            }
+        }
+    }
+
+    fn name(&self, value: ValueId) -> String {
+        format!("%{}", self.graph().value_name(value))
+    }
+
+    fn evidence(&self, node: Option<NodeId>, value: ValueId, found: String, expected: String) -> Evidence {
+        Evidence { node, value: Some(value), found, expected }
+    }
+
+    /// Breaks a constraint, if this run may and none is broken yet.
+    fn break_one(&self, state: &mut Matched, reason: Reason, evidence: Evidence) -> bool {
+        let may = self.tolerant && state.defect.is_none() && self.rule.tells(&reason);
+        if may {
+            state.defect = Some(Defect { reason, evidence });
+        }
+        may
+    }
+
+    /// Two values are one, seen through transparent steps.
+    fn same(&self, a: ValueId, b: ValueId) -> bool {
+        let strip = |value| transparent::stripped(self.at.graph, self.at.storage, value).0;
+        a == b || strip(a) == strip(b)
+    }
+
+    fn leaf(&self, kind: LeafKind, value: ValueId, state: &mut Matched) -> bool {
+        let graph = self.graph();
+        if graph.tensor(value).is_none() {
+            return false;
+        }
+        let owned = weight_of(graph, value).is_some();
+        let node = graph.producer(value);
+        match (kind, owned) {
+            (LeafKind::Parameter, false) => {
+                let made = node.map_or("an input", |node| graph.node(node).op.mnemonic());
+                let evidence = self.evidence(node, value, format!("made by {made}"), "a parameter".to_owned());
+                self.break_one(state, Reason::NotParameter, evidence)
+            }
+            (LeafKind::Activation, true) => {
+                let evidence = self.evidence(node, value, "a stored tensor".to_owned(), "a computed one".to_owned());
+                self.break_one(state, Reason::NotActivation, evidence)
+            }
+            _ => true,
+        }
+    }
+
+    fn rule_at(&mut self, id: &str, operand: TermId, value: ValueId, goals: &Goals, state: &Matched) -> bool {
+        let Some(rule) = (self.rules)(id) else { return false };
+        let (end, passed) = transparent::stripped(self.at.graph, self.at.storage, value);
+        for (value, passed) in [(value, &[][..]), (end, &passed[..])] {
+            let Some((input, nodes)) = self.found.get(&(rule, value)) else { continue };
+            let mut state = state.clone();
+            state.nodes.extend_from_slice(passed);
+            state.nodes.extend_from_slice(nodes);
+            let mut goals = goals.clone();
+            goals.push((operand, *input));
+            return self.solve(goals, state);
+        }
+        false
+    }
+
+    fn op(&mut self, term: TermId, applied: &Applied, value: ValueId, goals: &Goals, state: &Matched) -> bool {
+        let graph = self.graph();
+        let moved = applied.names.iter().any(|name| name == MOVED);
+        let mut stop = value;
+        let mut passed: Vec<NodeId> = Vec::new();
+        loop {
+            if moved {
+                let mut goals = goals.clone();
+                goals.push((applied.operands[0], stop));
+                let mut state = state.clone();
+                state.nodes.extend(&passed);
+                if self.solve(goals, state) {
+                    return true;
+                }
+            }
+            let Some(id) = graph.producer(stop) else { break };
+            if self.is_op(applied, id, stop) {
+                let mut state = state.clone();
+                state.nodes.extend(&passed);
+                if self.applied(applied, id, goals, &state) {
+                    return true;
+                }
+            }
+            let passes = if moved {
+                transparent::is_moving(graph, id)
+            } else {
+                transparent::is_transparent(graph, self.at.storage, id)
+            };
+            if !passes || passed.len() == transparent::LONGEST {
+                break;
+            }
+            let Some(&input) = graph.node(id).inputs.first() else { break };
+            passed.push(id);
+            stop = input;
+        }
+        if applied.optional && !moved {
+            let mut goals = goals.clone();
+            let mut state = state.clone();
+            state.bound[term] = None;
+            goals.push((applied.operands[0], value));
+            if self.solve(goals, state) {
+                return true;
+            }
+        }
+        if self.tolerant && state.defect.is_none() && !moved && !applied.optional {
+            let mut state = state.clone();
+            state.nodes.extend(&passed);
+            return self.instead(term, applied, stop, goals, &state);
+        }
+        false
+    }
+
+    /// The node is one of the ops that the term asks for, and the value is its result of the right number.
+    fn is_op(&self, applied: &Applied, id: NodeId, value: ValueId) -> bool {
+        let graph = self.graph();
+        let node = graph.node(id);
+        let index = matches!(graph.value(value).origin, Origin::Node { index, .. } if index as usize == applied.result);
+        let mnemonic = node.op.mnemonic();
+        index
+            && applied.names.iter().any(|name| {
+                name == mnemonic || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
+            })
+    }
+
+    /// The op is there: its settings and operands are matched.
+    fn applied(&mut self, applied: &Applied, id: NodeId, goals: &Goals, state: &Matched) -> bool {
+        let graph = self.graph();
+        let node = graph.node(id);
+        let mut state = state.clone();
+        state.nodes.push(id);
+        if !self.settings(applied, id, &mut state) {
+            return false;
+        }
+        if applied.names.iter().any(|name| name == PROJECTION) && projection_of(graph, self.at.storage, id).is_some() {
+            let at = usize::from(matches!(node.op, Op::Contraction(Contraction::MatMulAdd { .. })));
+            let (Some(&operand), Some(&input)) = (applied.operands.first(), node.inputs.get(at)) else { return false };
+            let mut goals = goals.clone();
+            goals.push((operand, input));
+            return self.solve(goals, state);
+        }
+        let fits = if applied.more {
+            node.inputs.len() >= applied.operands.len()
+        } else {
+            node.inputs.len() == applied.operands.len()
+        };
+        if !fits {
+            return false;
+        }
+        let in_order = |order: &[usize]| {
+            let mut goals = goals.clone();
+            // Steps before leaves: they say sooner that a match fails.
+            let pairs = applied.operands.iter().zip(order).map(|(&term, &at)| (term, node.inputs[at]));
+            let (leaves, steps): (Vec<_>, Vec<_>) =
+                pairs.partition(|&(term, _)| matches!(self.form.terms[term], Term::Leaf { .. }));
+            goals.extend(leaves);
+            goals.extend(steps);
+            goals
+        };
+        let straight: Vec<usize> = (0..node.inputs.len()).collect();
+        let first = in_order(&straight);
+        if !is_commutative(node.op.mnemonic()) || applied.operands.len() != 2 {
+            return self.solve(first, state);
+        }
+        let exchanged = in_order(&[1, 0]);
+        self.solve(first, state.clone()) || self.solve(exchanged, state)
+    }
+
+    fn settings(&self, applied: &Applied, id: NodeId, state: &mut Matched) -> bool {
+        if applied.settings.is_empty() {
+            return true;
+        }
+        let graph = self.graph();
+        let node = graph.node(id);
+        let rank = node.inputs.first().and_then(|&x| graph.tensor(x)).map_or(0, fusewright_ir::TensorType::rank);
+        let mut given = node.op.attributes();
+        for (name, setting) in &applied.settings {
+            let attribute = given.take(name);
+            let holds = match (setting, &attribute) {
+                (Setting::Number(Number::Named(number)), Some(attribute)) => match as_number(name, attribute, rank) {
+                    Some(value) => state.name_number(number, value, self.rule.tolerance),
+                    None => false,
+                },
+                (Setting::Number(Number::Is(wanted)), Some(attribute)) => {
+                    let wanted = if is_axis(name) { from_front(*wanted, rank) } else { *wanted };
+                    as_number(name, attribute, rank).is_some_and(|value| near(value, wanted, self.rule.tolerance))
+                        || matches!(attribute, Attribute::Ints(ints) if ints.len() == 1
+                            && near(from_front(ints[0] as f64, rank), wanted, 0.0))
+                }
+                (Setting::Ints(wanted), Some(Attribute::Ints(ints))) if is_axis(name) => {
+                    let places = |ints: &[i64]| {
+                        let mut places: Vec<i64> =
+                            ints.iter().map(|&axis| from_front(axis as f64, rank) as i64).collect();
+                        places.sort_unstable();
+                        places
+                    };
+                    places(wanted) == places(ints)
+                }
+                (Setting::Ints(wanted), Some(Attribute::Ints(ints))) => wanted == ints,
+                (Setting::Text(wanted), Some(Attribute::Text(text))) => wanted == text,
+                (Setting::Flag(wanted), Some(Attribute::Bool(flag))) => wanted == flag,
+                (Setting::Flag(false), None) => true,
+                _ => false,
+            };
+            if holds {
+                continue;
+            }
+            let reason = match setting {
+                _ if is_axis(name) => Reason::WrongAxis,
+                Setting::Number(_) => Reason::WrongConstant,
+                _ => Reason::WrongAttribute,
+            };
+            let found = attribute.map_or("none".to_owned(), |attribute| shown(&attribute));
+            let evidence = Evidence {
+                node: Some(id),
+                value: node.outputs.first().copied(),
+                found: format!("{name} = {found}"),
+                expected: format!("{name} = {}", shown_setting(setting, &state.numbers)),
+            };
+            if !self.break_one(state, reason, evidence) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Another op of the same kind stands where the term asks for one, or a step too many stands before it.
+    fn instead(&mut self, term: TermId, applied: &Applied, value: ValueId, goals: &Goals, state: &Matched) -> bool {
+        let graph = self.graph();
+        let Some(id) = graph.producer(value) else { return false };
+        if id == self.anchor || term == self.form.anchor {
+            return false;
+        }
+        let node = graph.node(id);
+        let expected = applied.names.join(" or ");
+        let found = node.op.mnemonic();
+        let alike = applied.names.iter().any(|name| are_alike(name, &node.op));
+        if alike && node.inputs.len() == applied.operands.len() {
+            let mut state = state.clone();
+            state.nodes.push(id);
+            let evidence = self.evidence(Some(id), value, found.to_owned(), expected.clone());
+            if self.break_one(&mut state, Reason::OtherOp, evidence) {
+                let mut goals = goals.clone();
+                goals.extend(applied.operands.iter().copied().zip(node.inputs.iter().copied()));
+                self.solve(goals, state);
+            }
+        }
+        let (Op::Pointwise(_), Some(&input)) = (&node.op, node.inputs.first()) else { return false };
+        let beyond = graph.producer(input);
+        if node.inputs.len() == 1 && beyond.is_some_and(|beyond| self.is_op(applied, beyond, input)) {
+            let mut state = state.clone();
+            state.nodes.push(id);
+            let evidence = self.evidence(Some(id), value, found.to_owned(), expected);
+            if self.break_one(&mut state, Reason::StepBetween, evidence) {
+                let mut goals = goals.clone();
+                state.bound[term] = None;
+                goals.push((term, input));
+                self.solve(goals, state);
+            }
+        }
+        false
+    }
+
+    fn product(
+        &mut self,
+        coefficient: &Number,
+        factors: &[super::form::Factor],
+        value: ValueId,
+        goals: &Goals,
+        state: &Matched,
+    ) -> bool {
+        let most = factors.len();
+        for split in splits(self.at, value, most + 2, Taking::Powers) {
+            if split.parts.len() > most {
+                continue;
+            }
+            let exponents: Vec<f64> = factors.iter().map(|factor| factor.exponent).collect();
+            let optional: Vec<bool> = factors.iter().map(|factor| factor.optional).collect();
+            let terms: Vec<TermId> = factors.iter().map(|factor| factor.term).collect();
+            for order in orders(&optional, split.parts.len()) {
+                let mut state = state.clone();
+                state.nodes.extend(&split.nodes);
+                if !self.number(coefficient, split.number, &split, &mut state) {
+                    continue;
+                }
+                let mut pairs = Vec::new();
+                let mut fits = true;
+                for (at, &(part, power)) in order.iter().zip(&split.parts) {
+                    if !near(power, exponents[*at], 1e-6) {
+                        let evidence = self.evidence(
+                            split.nodes.last().copied(),
+                            part,
+                            format!("power {power}"),
+                            format!("power {}", exponents[*at]),
+                        );
+                        fits = fits && self.break_one(&mut state, Reason::WrongConstant, evidence);
+                    }
+                    fits = fits && self.may_be(terms[*at], part, &state);
+                    pairs.push((terms[*at], part));
+                }
+                if fits && self.solve(self.with_pairs(goals, pairs), state) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn sum(
+        &mut self,
+        constant: &Number,
+        wanted: &[super::form::Addend],
+        value: ValueId,
+        goals: &Goals,
+        state: &Matched,
+    ) -> bool {
+        let most = wanted.len();
+        for split in splits(self.at, value, most, Taking::Addends) {
+            let optional: Vec<bool> = wanted.iter().map(|addend| addend.optional).collect();
+            for order in orders(&optional, split.parts.len()) {
+                let mut state = state.clone();
+                state.nodes.extend(&split.nodes);
+                if !self.number(constant, split.number, &split, &mut state) {
+                    continue;
+                }
+                let matched = order.iter().zip(&split.parts);
+                let mut fits = true;
+                let mut pairs = Vec::new();
+                for (at, &(part, sign)) in matched {
+                    let addend = &wanted[*at];
+                    fits = fits && addend.negative == (sign < 0.0) && self.may_be(addend.term, part, &state);
+                    pairs.push((addend.term, part));
+                }
+                if fits && self.solve(self.with_pairs(goals, pairs), state) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Goals for the parts of a product or sum, leaves to be looked at last.
+    fn with_pairs(&self, goals: &Goals, pairs: Vec<(TermId, ValueId)>) -> Goals {
+        let (leaves, steps): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|&(term, _)| matches!(self.form.terms[term], Term::Leaf { .. }));
+        let mut goals = goals.clone();
+        goals.extend(leaves);
+        goals.extend(steps);
+        goals
+    }
+
+    /// A quick look: whether a value can be what the term asks for at all.
+    fn may_be(&self, term: TermId, value: ValueId, state: &Matched) -> bool {
+        if self.tolerant && state.defect.is_none() {
+            return true;
+        }
+        match &self.form.terms[term] {
+            Term::Leaf { kind: LeafKind::Parameter } => weight_of(self.graph(), value).is_some(),
+            Term::Op(applied) if !applied.optional && !applied.names.iter().any(|name| name == MOVED) => {
+                let mut stop = value;
+                for _ in 0..=transparent::LONGEST {
+                    let Some(id) = self.graph().producer(stop) else { return false };
+                    if self.is_op(applied, id, stop) {
+                        return true;
+                    }
+                    if !transparent::is_transparent(self.graph(), self.at.storage, id) {
+                        return false;
+                    }
+                    let Some(&input) = self.graph().node(id).inputs.first() else { return false };
+                    stop = input;
+                }
+                false
+            }
+            _ => true,
+        }
+    }
+
+    /// The number of a product or sum is the one that the pattern asks for.
+    fn number(&self, wanted: &Number, found: f64, split: &Split, state: &mut Matched) -> bool {
+        match wanted {
+            Number::Named(name) => state.name_number(name, found, self.rule.tolerance),
+            Number::Is(wanted) if near(found, *wanted, self.rule.tolerance) => true,
+            Number::Is(wanted) => {
+                let node = split.numbered.or(split.nodes.first().copied());
+                let value = node.and_then(|node| self.graph().node(node).outputs.first().copied());
+                let evidence = Evidence { node, value, found: number_text(found), expected: number_text(*wanted) };
+                self.break_one(state, Reason::WrongConstant, evidence)
+            }
+        }
+    }
+
+    /// All goals are met: conditions and the region are looked at.
+    fn accept(&mut self, mut state: Matched) -> bool {
+        if !state.nodes.contains(&self.anchor) {
+            return false;
+        }
+        state.nodes.sort_unstable();
+        state.nodes.dedup();
+        if !self.casts(&mut state) || !self.conditions(&mut state) {
+            return false;
+        }
+        let outputs: Vec<ValueId> = std::iter::once(self.form.root)
+            .chain(self.form.outputs.iter().copied())
+            .filter_map(|term| state.bound[term])
+            .collect();
+        match region::check(self.at, &state.nodes, &outputs) {
+            Ok(()) => {}
+            Err(None) => return false,
+            Err(Some((reason, evidence))) => {
+                if !self.break_one(&mut state, reason, evidence) {
+                    return false;
+                }
+            }
+        }
+        let size = |matched: &Matched| matched.nodes.len();
+        if self.best.as_ref().is_none_or(|best| size(&state) > size(best)) {
+            self.best = Some(state);
+        }
+        !self.tolerant
+    }
+
+    fn casts(&self, state: &mut Matched) -> bool {
+        let lost = state
+            .nodes
+            .iter()
+            .find_map(|&id| transparent::loss(self.graph(), id, self.rule.exactness).map(|(from, to)| (id, from, to)));
+        let Some((id, from, to)) = lost else { return true };
+        let value = self.graph().node(id).outputs.first().copied();
+        let (found, expected) = (format!("a cast to {}", to.name()), format!("{} throughout", from.name()));
+        let evidence = Evidence { node: Some(id), value, found, expected };
+        self.break_one(state, Reason::DTypeChange, evidence)
+    }
+
+    fn conditions(&self, state: &mut Matched) -> bool {
+        for condition in &self.form.conditions {
+            let bound = state.bound.clone();
+            let numbers = state.numbers.clone();
+            let tensor = |name: &str| self.graph().tensor(bound[self.form.named(name)?]?);
+            let number = |name: &str| numbers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+            let Err(broken) = condition.check(&tensor, &number) else { continue };
+            let reason = match &condition.reason {
+                Some(id) => Reason::from_id(id),
+                None if condition.is_of_dtypes() => Reason::DTypeDiffers,
+                None if condition.values().is_empty() => Reason::WrongConstant,
+                None => Reason::ShapeDiffers,
+            };
+            let values = condition.values();
+            let value = values.iter().find_map(|name| bound[self.form.named(name)?]);
+            let node = value.and_then(|value| self.graph().producer(value)).or(Some(self.anchor));
+            let found = format!("{} and {}", broken.left, broken.right);
+            let evidence = Evidence { node, value, found, expected: condition.text.clone() };
+            if !self.break_one(state, reason, evidence) {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+impl Matched {
+    /// Gives a number a name, or compares it with the one that has it.
+    fn name_number(&mut self, name: &str, value: f64, tolerance: f64) -> bool {
+        match self.numbers.iter().find(|(known, _)| known == name) {
+            Some((_, known)) => near(*known, value, tolerance),
+            None => {
+                self.numbers.push((name.to_owned(), value));
+                true
+            }
+        }
+    }
+}
+
+/// A product or sum taken apart: parts with their powers or signs, and the number that stands with them.
+struct Split {
+    number: f64,
+    parts: Vec<(ValueId, f64)>,
+    nodes: Vec<NodeId>,
+    /// The node that the number stands in.
+    numbered: Option<NodeId>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taking {
+    Powers,
+    Addends,
+}
+
+/// All ways to take a value apart into at most `most` parts, the ones that go furthest first.
+fn splits(at: &Surroundings, value: ValueId, most: usize, taking: Taking) -> Vec<Split> {
+    let neutral = if taking == Taking::Powers { 1.0 } else { 0.0 };
+    let start = Split { number: neutral, parts: Vec::new(), nodes: Vec::new(), numbered: None };
+    let mut open: Vec<(Split, Vec<(ValueId, f64)>)> = vec![(start, vec![(value, 1.0)])];
+    let mut done: Vec<Split> = Vec::new();
+    let mut tries = 0;
+    while let Some((mut split, mut pending)) = open.pop() {
+        tries += 1;
+        if tries > 256 || done.len() >= 32 {
+            break;
+        }
+        let Some((value, weight)) = pending.pop() else {
+            if split.nodes.is_empty() {
+                continue;
+            }
+            merge_equal(at, &mut split.parts, taking);
+            if split.parts.len() <= most && !split.parts.is_empty() {
+                done.push(split);
+            }
+            continue;
+        };
+        let apart = take_apart(at, value, weight, taking);
+        let room = split.nodes.len() < WIDEST;
+        // Kept as it is: tried after taking it apart, hence pushed first.
+        if split.parts.len() < most + 2 {
+            let mut kept = Split { parts: split.parts.clone(), nodes: split.nodes.clone(), ..split };
+            kept.parts.push((value, weight));
+            open.push((kept, pending.clone()));
+        }
+        if let Some(apart) = apart.filter(|_| room) {
+            if taking == Taking::Powers {
+                split.number *= apart.number;
+            } else {
+                split.number += apart.number;
+            }
+            if apart.number != neutral {
+                split.numbered = Some(apart.node);
+            }
+            split.nodes.extend(apart.passed);
+            split.nodes.push(apart.node);
+            pending.extend(apart.parts);
+            open.push((split, pending));
+        }
+    }
+    done
+}
+
+struct Apart {
+    node: NodeId,
+    passed: Vec<NodeId>,
+    number: f64,
+    parts: Vec<(ValueId, f64)>,
+}
+
+fn take_apart(at: &Surroundings, value: ValueId, weight: f64, taking: Taking) -> Option<Apart> {
+    let (end, passed) = transparent::stripped(at.graph, at.storage, value);
+    match taking {
+        Taking::Powers => {
+            let powers = operand::powers(at.graph, end)?;
+            // √(a·b) is √a·√b only for numbers that are not negative, so roots of products stay together.
+            let whole = weight.fract() == 0.0;
+            if !whole && (powers.factors.len() > 1 || powers.coefficient <= 0.0) {
+                return None;
+            }
+            let parts = powers.factors.iter().map(|&(value, power)| (value, power * weight)).collect();
+            Some(Apart { node: powers.node, passed, number: powers.coefficient.powf(weight), parts })
+        }
+        Taking::Addends => {
+            let sum = operand::addends(at.graph, end)?;
+            let sign = |minus: bool| if minus { -weight } else { weight };
+            let parts = sum.addends.iter().map(|&(value, minus)| (value, sign(minus))).collect();
+            Some(Apart { node: sum.node, passed, number: sum.constant * weight, parts })
+        }
+    }
+}
+
+/// x · x is x².
+fn merge_equal(at: &Surroundings, parts: &mut Vec<(ValueId, f64)>, taking: Taking) {
+    if taking == Taking::Addends {
+        return;
+    }
+    let mut merged: Vec<(ValueId, ValueId, f64)> = Vec::new();
+    for &(value, power) in parts.iter() {
+        let end = transparent::stripped(at.graph, at.storage, value).0;
+        match merged.iter_mut().find(|(_, known, _)| *known == end) {
+            Some((_, _, sum)) => *sum += power,
+            None => merged.push((value, end, power)),
+        }
+    }
+    *parts = merged.into_iter().filter(|&(_, _, power)| power != 0.0).map(|(value, _, power)| (value, power)).collect();
+}
+
+/// All ways to give `parts` things to places, all but the optional places taken.
+fn orders(optional: &[bool], parts: usize) -> Vec<Vec<usize>> {
+    fn extend(optional: &[bool], parts: usize, chosen: &mut Vec<usize>, out: &mut Vec<Vec<usize>>) {
+        if chosen.len() == parts {
+            if optional.iter().enumerate().all(|(at, optional)| *optional || chosen.contains(&at)) {
+                out.push(chosen.clone());
+            }
+            return;
+        }
+        for at in 0..optional.len() {
+            if !chosen.contains(&at) {
+                chosen.push(at);
+                extend(optional, parts, chosen, out);
+                chosen.pop();
+            }
+        }
+    }
+    let mut out = Vec::new();
+    extend(optional, parts, &mut Vec::new(), &mut out);
+    out
+}
+
+fn is_commutative(mnemonic: &str) -> bool {
+    matches!(mnemonic, "maximum" | "minimum" | "and" | "or" | "xor" | "eq" | "ne")
+}
+
+fn is_axis(setting: &str) -> bool {
+    matches!(setting, "axis" | "axes")
+}
+
+fn from_front(axis: f64, rank: usize) -> f64 {
+    if axis < 0.0 { axis + rank as f64 } else { axis }
+}
+
+fn as_number(name: &str, attribute: &Attribute, rank: usize) -> Option<f64> {
+    let number = match attribute {
+        Attribute::Int(int) => *int as f64,
+        Attribute::Float(float) => *float,
+        _ => return None,
+    };
+    Some(if is_axis(name) { from_front(number, rank) } else { number })
+}
+
+fn near(a: f64, b: f64, tolerance: f64) -> bool {
+    a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs())
+}
+
+fn number_text(number: f64) -> String {
+    let short = format!("{number:.6e}").parse::<f64>().unwrap_or(number);
+    short.to_string()
+}
+
+fn shown(attribute: &Attribute) -> String {
+    match attribute {
+        Attribute::Int(int) => int.to_string(),
+        Attribute::Float(float) => number_text(*float),
+        Attribute::Bool(flag) => flag.to_string(),
+        Attribute::Ints(ints) => format!("{ints:?}"),
+        Attribute::Text(text) => text.clone(),
+    }
+}
+
+fn shown_setting(setting: &Setting, numbers: &[(String, f64)]) -> String {
+    match setting {
+        Setting::Number(Number::Is(number)) => number_text(*number),
+        Setting::Number(Number::Named(name)) => {
+            let known = numbers.iter().find(|(known, _)| known == name);
+            known.map_or(format!("${name}"), |(_, number)| number_text(*number))
+        }
+        Setting::Ints(ints) => format!("{ints:?}"),
+        Setting::Text(text) => text.clone(),
+        Setting::Flag(flag) => flag.to_string(),
+    }
+}
+
+/// Ops that stand for each other in models: functions of one tensor, reductions, norms, choices between two numbers.
+fn are_alike(name: &str, op: &Op) -> bool {
+    let class = |op: &Op| match op {
+        Op::Pointwise(fusewright_ir::ops::Pointwise::Unary(_)) => 1,
+        Op::Reduction(_) => 2,
+        Op::Normalization(_) => 3,
+        _ => 0,
+    };
+    let class_of_name = if fusewright_ir::ops::Unary::from_name(name).is_some() {
+        1
+    } else if matches!(name, "mean" | "sum" | "var" | "std" | "norm" | "reduce_max" | "reduce_min" | "prod") {
+        2
+    } else if matches!(name, "softmax" | "layer_norm" | "rms_norm" | "batch_norm" | "group_norm") {
+        3
+    } else {
+        0
+    };
+    class_of_name != 0 && class_of_name == class(op)
+}

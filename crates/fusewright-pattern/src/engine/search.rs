@@ -1,0 +1,260 @@
+//! The search: all rules of a library on one graph.
+
+use fusewright_ir::{Consumers, Graph, NodeId, Storage, ValueId};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::climb::roots;
+use super::findings::{Candidate, Findings, Miss, RuleId};
+use super::form::{Form, Term};
+use super::library::{Library, Recogniser, Rule};
+use super::matcher::{Found, Matched, Matcher};
+use super::operand::PROJECTION;
+use super::region;
+use super::transparent::is_transparent;
+use super::{attention_rules, projection_rules};
+use crate::{Attentions, projection_of};
+
+/// A graph with what is known of it before the search.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    /// The graph, attention layers opened into their steps.
+    pub graph: &'a Graph,
+    /// Who shares memory with whom.
+    pub storage: &'a Storage,
+    /// Who reads what.
+    pub consumers: &'a Consumers,
+    /// The attentions in it.
+    pub attentions: &'a Attentions,
+    results: FxHashSet<ValueId>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Puts together what a search needs.
+    pub fn new(graph: &'a Graph, storage: &'a Storage, consumers: &'a Consumers, attentions: &'a Attentions) -> Self {
+        let results = graph.outputs().iter().copied().collect();
+        Self { graph, storage, consumers, attentions, results }
+    }
+
+    /// The value is a result of the model.
+    pub(super) fn is_result(&self, value: ValueId) -> bool {
+        self.results.contains(&value)
+    }
+}
+
+/// Fewest nodes that do work in a near miss: with fewer, anything nearly matches.
+const LEAST_EVIDENCE: usize = 3;
+
+/// Finds where the rules of a library hold, and where they nearly do.
+///
+/// ```
+/// use fusewright_ir::{Consumers, Storage, text};
+/// use fusewright_pattern::{Library, Surroundings, find, find_attentions};
+///
+/// let graph = text::parse(
+///     r#"
+///     graph "gate" {
+///       input %x: f32[4, 8]
+///       %s: f32[4, 8] = sigmoid(%x)
+///       %y: f32[4, 8] = mul(%s, %x)
+///       output %y
+///     }"#,
+/// )?;
+/// let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
+/// let attentions = find_attentions(&graph, &storage, &consumers);
+/// let library = Library::built_in();
+/// let found = find(&Surroundings::new(&graph, &storage, &consumers, &attentions), &library);
+/// let rules: Vec<&str> = found.candidates.iter().map(|c| library.rule(c.rule).id.as_str()).collect();
+/// assert_eq!(rules, ["silu"]);
+/// # Ok::<(), fusewright_ir::text::ParseError>(())
+/// ```
+pub fn find(at: &Surroundings, library: &Library) -> Findings {
+    let mut search = Search { at, library, found: Found::default(), findings: Findings::default() };
+    for (id, rule) in in_order(library) {
+        search.rule(id, rule);
+    }
+    let Search { mut findings, .. } = search;
+    drop_explained(at, library, &mut findings);
+    if library.rules().any(|(_, rule)| rule.recogniser == Some(Recogniser::Attention)) {
+        attention_rules::find(at, library, &mut findings);
+    }
+    if library.rules().any(|(_, rule)| rule.recogniser == Some(Recogniser::Projections)) {
+        projection_rules::find(at, library, &mut findings);
+    }
+    findings.candidates.sort_by(|a, b| (a.anchor, a.rule, &a.nodes).cmp(&(b.anchor, b.rule, &b.nodes)));
+    findings.misses.sort_by(|a, b| (a.anchor, a.rule, &a.nodes).cmp(&(b.anchor, b.rule, &b.nodes)));
+    findings
+}
+
+/// Rules with patterns, those that others build on first.
+fn in_order(library: &Library) -> Vec<(RuleId, &Rule)> {
+    let builds_on = |rule: &Rule| -> Vec<RuleId> {
+        let terms = rule.forms.iter().flat_map(|form| &form.terms);
+        terms.filter_map(|term| if let Term::Rule { id, .. } = term { library.find(id) } else { None }).collect()
+    };
+    let mut left: Vec<(RuleId, &Rule)> = library.rules().filter(|(_, rule)| rule.recogniser.is_none()).collect();
+    let mut ordered: Vec<(RuleId, &Rule)> = Vec::new();
+    while !left.is_empty() {
+        let ready = |rule: &Rule| builds_on(rule).iter().all(|id| !left.iter().any(|(other, _)| other == id));
+        let (now, later): (Vec<_>, Vec<_>) = left.iter().copied().partition(|(_, rule)| ready(rule));
+        if now.is_empty() {
+            break;
+        }
+        ordered.extend(now);
+        left = later;
+    }
+    ordered
+}
+
+struct Search<'a> {
+    at: &'a Surroundings<'a>,
+    library: &'a Library,
+    found: Found,
+    findings: Findings,
+}
+
+impl Search<'_> {
+    fn rule(&mut self, id: RuleId, rule: &Rule) {
+        let mut taken: FxHashSet<ValueId> = FxHashSet::default();
+        let mut misses: FxHashMap<NodeId, (usize, Miss)> = FxHashMap::default();
+        let mut matched_anchors: FxHashSet<NodeId> = FxHashSet::default();
+        for form in &rule.forms {
+            for (anchor, start) in self.anchors(form) {
+                match self.look(rule, form, anchor, &start) {
+                    Some(matched) if matched.defect.is_none() => {
+                        matched_anchors.insert(anchor);
+                        self.candidate(id, form, anchor, matched, &mut taken);
+                    }
+                    Some(matched) => {
+                        let evidence = self.evidence(&matched);
+                        let better = misses.get(&anchor).is_none_or(|(known, _)| evidence > *known);
+                        if evidence >= LEAST_EVIDENCE
+                            && better
+                            && let Some(miss) = self.miss(id, rule, form, anchor, matched)
+                        {
+                            misses.insert(anchor, (evidence, miss));
+                        }
+                    }
+                    None => {}
+                }
+            }
+        }
+        let mut misses: Vec<Miss> = misses.into_values().map(|(_, miss)| miss).collect();
+        misses.retain(|miss| !matched_anchors.contains(&miss.anchor));
+        misses.sort_by_key(|miss| miss.anchor);
+        self.findings.misses.extend(misses);
+    }
+
+    /// Nodes that do work.
+    fn evidence(&self, matched: &Matched) -> usize {
+        let mut nodes = matched.nodes.clone();
+        nodes.sort_unstable();
+        nodes.dedup();
+        nodes.iter().filter(|&&id| !is_transparent(self.at.graph, self.at.storage, id)).count()
+    }
+
+    /// The places where a form may hold: the anchor, and the values that it makes.
+    fn anchors(&self, form: &Form) -> Vec<(NodeId, Vec<ValueId>)> {
+        let graph = self.at.graph;
+        match &form.terms[form.anchor] {
+            Term::Op(applied) => {
+                let is_anchor = |id: NodeId| {
+                    let mnemonic = graph.node(id).op.mnemonic();
+                    applied.names.iter().any(|name| {
+                        name == mnemonic || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
+                    })
+                };
+                let start = |id: NodeId| graph.node(id).outputs.get(applied.result).copied().into_iter().collect();
+                graph.nodes().map(|(id, _)| id).filter(|&id| is_anchor(id)).map(|id| (id, start(id))).collect()
+            }
+            Term::Rule { id, .. } => {
+                let Some(rule) = self.library.find(id) else { return Vec::new() };
+                let made = self.findings.candidates.iter().filter(|candidate| candidate.rule == rule);
+                let root = |candidate: &Candidate| {
+                    let last = *candidate.nodes.last()?;
+                    Some((candidate.anchor, graph.node(last).outputs.iter().copied().collect()))
+                };
+                made.filter_map(root).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// The best match around an anchor: a whole one, else one with a constraint broken.
+    fn look(&self, rule: &Rule, form: &Form, anchor: NodeId, start: &[ValueId]) -> Option<Matched> {
+        let rules = |id: &str| self.library.find(id);
+        for tolerant in [false, true] {
+            let mut matcher = Matcher::new(self.at, (rule, form), &self.found, &rules, anchor, tolerant);
+            for root in roots(self.at, form, start, tolerant) {
+                matcher.try_root(root);
+                if matcher.is_whole() && !tolerant || matcher.budget == 0 {
+                    break;
+                }
+            }
+            let best = matcher.into_best();
+            if best.is_some() {
+                return best;
+            }
+        }
+        None
+    }
+
+    fn outputs(form: &Form, matched: &Matched) -> Vec<ValueId> {
+        let terms = std::iter::once(form.root).chain(form.outputs.iter().copied());
+        terms.filter_map(|term| matched.bound[term]).collect()
+    }
+
+    fn candidate(&mut self, id: RuleId, form: &Form, anchor: NodeId, matched: Matched, taken: &mut FxHashSet<ValueId>) {
+        let outputs = Self::outputs(form, &matched);
+        let Some(&root) = outputs.first() else { return };
+        if !taken.insert(root) {
+            return;
+        }
+        let saving = region::saving(self.at, &region::grown(self.at, matched.nodes.clone()), &outputs);
+        if saving.kernels == 0 {
+            return;
+        }
+        let nodes = region::grown(self.at, matched.nodes);
+        let named = form.names.iter().zip(&matched.bound);
+        let values: Vec<(String, ValueId)> =
+            named.filter_map(|(name, value)| Some((name.clone()?, (*value)?))).collect();
+        if let Some((_, input)) = values.first() {
+            self.found.insert((id, root), (*input, nodes.clone()));
+        }
+        self.findings.candidates.push(Candidate { rule: id, also: Vec::new(), nodes, anchor, values, saving });
+    }
+
+    fn miss(&self, id: RuleId, rule: &Rule, form: &Form, anchor: NodeId, mut matched: Matched) -> Option<Miss> {
+        matched.nodes.sort_unstable();
+        matched.nodes.dedup();
+        let outputs = Self::outputs(form, &matched);
+        let defect = matched.defect?;
+        let nodes = region::grown(self.at, matched.nodes);
+        let saving = region::saving(self.at, &nodes, &outputs);
+        let change = rule.change(&defect.reason);
+        let (reason, evidence) = (defect.reason, defect.evidence);
+        (saving.kernels > 0).then_some(Miss { rule: id, reason, evidence, nodes, anchor, saving, change })
+    }
+}
+
+/// Drops misses at places that another rule of the family explains, and all but the fullest at one place.
+fn drop_explained(at: &Surroundings, library: &Library, findings: &mut Findings) {
+    let family = |rule: RuleId| library.rule(rule).family.as_str();
+    let mut explained: FxHashSet<(&str, NodeId)> = FxHashSet::default();
+    for candidate in &findings.candidates {
+        for &node in &candidate.nodes {
+            explained.insert((family(candidate.rule), node));
+        }
+    }
+    findings.misses.retain(|miss| !explained.contains(&(family(miss.rule), miss.anchor)));
+    let work = |miss: &Miss| miss.nodes.iter().filter(|&&id| !at.storage.is_free(id)).count();
+    findings.misses.sort_by(|a, b| work(b).cmp(&work(a)).then(a.rule.cmp(&b.rule)).then(a.anchor.cmp(&b.anchor)));
+    let mut told: FxHashSet<(&str, NodeId)> = FxHashSet::default();
+    findings.misses.retain(|miss| {
+        let family = family(miss.rule);
+        let new = !miss.nodes.iter().any(|&node| told.contains(&(family, node)));
+        if new {
+            told.extend(miss.nodes.iter().filter(|&&id| !at.storage.is_free(id)).map(|&node| (family, node)));
+        }
+        new
+    });
+}
