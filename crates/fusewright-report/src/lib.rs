@@ -32,6 +32,7 @@
 mod attention_text;
 mod baseline;
 mod check;
+mod compare;
 mod csv;
 mod device_kernels;
 mod dot;
@@ -62,6 +63,7 @@ pub use check::{
     CheckOptions, CheckReport, Checked, CheckedModel, CheckedStrategy, CountChange, FigureChange, FusionReport,
     MovedFusion, Verdict, check_markdown, check_text, github, junit, sarif,
 };
+pub use compare::{CompareReport, Compared, Count, LeftApart, SameFusions, SideReport, compare_markdown, compare_text};
 pub use csv::csv;
 pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;

@@ -19,6 +19,7 @@
 //! without weights.
 
 mod baseline;
+mod compare;
 mod device;
 mod error;
 mod kernel_table;
@@ -30,6 +31,7 @@ mod similar;
 mod strategy;
 
 pub use baseline::{Baseline, CheckRequest, CheckResult};
+pub use compare::{CompareSide, compare};
 pub use device::{device, device_file};
 pub use error::Error;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};

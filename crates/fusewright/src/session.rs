@@ -169,6 +169,11 @@ impl Model {
         &self.graph
     }
 
+    /// The file holds fused ops of ONNX Runtime: an optimizer went over it.
+    pub fn has_fused_ops(&self) -> bool {
+        self.graph.nodes().any(|(_, node)| self.graph.text(node.source.op).starts_with("com.microsoft."))
+    }
+
     /// The graph that is planned: attention layers opened into their steps.
     pub fn decomposed(&self) -> &Graph {
         &self.decomposed

@@ -133,7 +133,7 @@ fn of_strategy<'a>(model: &'a CheckedModel, strategy: &'a CheckedStrategy) -> Ve
 }
 
 /// A pattern with how often, e.g. `12 × layer_norm_linear`.
-pub(super) fn fusion_text(pattern: &str, times: u64) -> String {
+pub(crate) fn fusion_text(pattern: &str, times: u64) -> String {
     format!("{times}\u{a0}×\u{a0}{}", printable(pattern))
 }
 
@@ -151,18 +151,19 @@ fn vanished_details(fusion: &FusionReport) -> Vec<String> {
 }
 
 fn moved_text(moved: &MovedFusion) -> String {
-    format!("from {} to {}", lines(&moved.from), lines(&moved.to))
+    format!("from {} to {}", place_lines(&moved.from), place_lines(&moved.to))
 }
 
 /// Where, e.g. `in encoder.layer.{0-11}.mlp`.
-pub(super) fn places_text(places: &Places) -> String {
-    format!("in {}", lines(places))
+pub(crate) fn places_text(places: &Places) -> String {
+    format!("in {}", place_lines(places))
 }
 
 /// Places that are named.
 const NAMED: usize = 4;
 
-fn lines(places: &Places) -> String {
+/// Places in a list, the first few of them.
+pub(crate) fn place_lines(places: &Places) -> String {
     let line = |(line, count): (&String, &u64)| {
         let times = if *count > 1 { format!("{count}\u{a0}×\u{a0}") } else { String::new() };
         format!("{times}{}", printable(place(line)))

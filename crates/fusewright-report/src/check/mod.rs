@@ -16,6 +16,7 @@ mod text;
 pub use annotations::{github, junit, sarif};
 pub use difference::{CheckOptions, Checked};
 pub use figure::FigureChange;
+pub(crate) use findings::{fusion_text, place_lines, places_text};
 pub use fusion::{FusionReport, MovedFusion};
 pub use markdown::check_markdown;
 pub use report::{CheckReport, CheckedModel, CheckedStrategy, CountChange, Verdict};

@@ -6,6 +6,7 @@
 mod args;
 mod bug;
 mod check;
+mod compare;
 mod diagnostics;
 mod dump;
 mod hw;
@@ -40,6 +41,7 @@ fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),

@@ -1,6 +1,7 @@
 //! What the command line accepts.
 
 mod check;
+mod compare;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use fusewright::{DType, Phase, Profile, Session, Strategy};
 use super::diagnostics::Failure;
 
 pub(crate) use check::{CheckArguments, CheckFormat};
+pub(crate) use compare::{CompareArguments, CompareFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
@@ -39,6 +41,8 @@ pub(crate) enum Command {
     Plan(PlanArguments),
     /// The gate for CI: a model's plans against the committed lock file.
     Check(CheckArguments),
+    /// Two models, strategies or devices side by side, or an optimized file and the best plan.
+    Compare(CompareArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.
