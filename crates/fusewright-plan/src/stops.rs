@@ -117,15 +117,32 @@ impl<'a> Stops<'a> {
         self.members(group).filter_map(pair).collect()
     }
 
+    /// The id of the pair rule that joins two neighbours; `None` for strategies without pair rules.
+    pub fn rule_id(&self, producer: NodeId, consumer: NodeId) -> Option<String> {
+        self.pairs.as_ref()?.rule_id(producer, consumer)
+    }
+
+    /// The nodes outside that read a node's results, and why they are outside; `None` if all of them are in its group.
+    pub fn of_node(&self, node: NodeId) -> Option<Stop> {
+        let readers = self.outside_readers(self.plan.groups.of(node) as usize, node);
+        let escapes = self.flow.escapes(node);
+        let ends = !readers.is_empty() || escapes || self.flow.consumers(node).is_empty();
+        ends.then(|| self.stop(node, readers, escapes))
+    }
+
+    /// The profile partitions the node.
+    pub fn takes_part(&self, node: NodeId) -> bool {
+        self.flow.takes_part(node)
+    }
+
+    /// The nodes that make what a node reads.
+    pub fn producers(&self, node: NodeId) -> &[NodeId] {
+        self.flow.producers(node)
+    }
+
     /// Where a group ends, one entry for each node whose result leaves it.
     pub fn of_group(&self, group: usize) -> Vec<Stop> {
-        let leaves = |id: NodeId| {
-            let readers = self.outside_readers(group, id);
-            let escapes = self.flow.escapes(id);
-            let unread = self.flow.consumers(id).is_empty();
-            (!readers.is_empty() || escapes || unread).then(|| self.stop(id, readers, escapes))
-        };
-        self.members(group).filter_map(leaves).collect()
+        self.members(group).filter_map(|id| self.of_node(id)).collect()
     }
 
     fn outside_readers(&self, group: usize, node: NodeId) -> Vec<NodeId> {
