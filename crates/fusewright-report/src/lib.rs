@@ -49,6 +49,7 @@ mod markdown;
 mod model;
 mod module_path;
 mod page;
+mod patterns;
 mod places;
 mod plan_report;
 mod schema;
@@ -83,6 +84,10 @@ pub use markdown::markdown;
 pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
+};
+pub use patterns::{
+    CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
+    pattern_list_json, pattern_page, pattern_table,
 };
 pub use places::{Places, fold_places, place_template, unfold_place, without_braces};
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};

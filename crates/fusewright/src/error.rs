@@ -6,7 +6,7 @@ use fusewright_device::DeviceError;
 use fusewright_hf::HfError;
 use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
-use fusewright_pattern::{AutocastError, DecomposeError};
+use fusewright_pattern::{AutocastError, DecomposeError, PatternError};
 use fusewright_plan::CertificateError;
 use fusewright_report::LockError;
 use fusewright_torch::fx::FxError;
@@ -40,6 +40,21 @@ pub enum Error {
         /// What is wrong, and where in which file.
         #[source]
         problem: DeviceError,
+    },
+    /// No rule has this id.
+    #[error("no pattern is called `{name}`")]
+    UnknownPattern {
+        /// What was asked for.
+        name: String,
+        /// Rules with a similar id.
+        similar: Vec<String>,
+    },
+    /// A pattern file is wrong.
+    #[error("{problem}")]
+    Pattern {
+        /// What is wrong, and where in which file.
+        #[source]
+        problem: PatternError,
     },
     /// A table of kernels is wrong.
     #[error("`{path}`: {problem}")]
@@ -207,10 +222,11 @@ impl Error {
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::FixedPhase { .. } | Error::UnknownDevice { .. } => 2,
+            Error::FixedPhase { .. } | Error::UnknownDevice { .. } | Error::UnknownPattern { .. } => 2,
             error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
             | Error::Device { .. }
+            | Error::Pattern { .. }
             | Error::KernelTable { .. }
             | Error::Lock { .. }
             | Error::Unreadable { .. }
@@ -241,6 +257,11 @@ impl Error {
                     .to_owned(),
             )),
             Error::Lock { .. } => Some("`fusewright check --update` writes it anew; docs/ci.md says what it holds".to_owned()),
+            Error::UnknownPattern { similar, .. } => {
+                let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
+                Some(did_you_mean(&similar).unwrap_or("`fusewright patterns list` shows all".to_owned()))
+            }
+            Error::Pattern { .. } => Some("docs/patterns.md says what a pattern file looks like".to_owned()),
             Error::KernelTable { .. } => Some("`fusewright hw predict --help` lists the columns".to_owned()),
             Error::Device { .. } => Some(
                 "docs/devices.md says what a device file looks like; `fusewright hw check FILE` lists all problems"

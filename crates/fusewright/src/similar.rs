@@ -1,10 +1,10 @@
 //! "Did you mean": names that are nearly the one that was given.
 
 /// Names near to one that does not exist, nearest first.
-pub(crate) fn similar_names(name: &str, known: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+pub(crate) fn similar_names<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', '/', ' '], "");
     let wanted = plain(name);
-    let near = |known: &'static str| {
+    let near = |known: &'a str| {
         let distance = strsim::damerau_levenshtein(&wanted, &plain(known));
         (distance <= 2).then_some((distance, known))
     };

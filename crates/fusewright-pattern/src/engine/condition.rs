@@ -63,9 +63,6 @@ impl std::fmt::Display for Known {
     }
 }
 
-/// Numbers that were worked out apart are equal up to this share.
-const TOLERANCE: f64 = 1e-9;
-
 impl Side {
     /// Values that it looks at, in the order of the text.
     pub(super) fn values(&self) -> Vec<&str> {
@@ -137,11 +134,12 @@ pub(super) struct Broken {
 }
 
 impl Comparison {
-    /// Whether it holds; one that looks at an operand that is absent does.
+    /// Whether it holds, numbers being equal up to the share `tolerance`; one that looks at an operand that is absent does.
     pub(super) fn check<'a>(
         &self,
         tensor: &dyn Fn(&str) -> Option<&'a TensorType>,
         number: &dyn Fn(&str) -> Option<f64>,
+        tolerance: f64,
     ) -> Result<(), Broken> {
         let (Some(left), Some(right)) = (self.left.evaluate(tensor, number), self.right.evaluate(tensor, number))
         else {
@@ -149,7 +147,7 @@ impl Comparison {
         };
         let holds = match (&left, &right) {
             (Known::Number(a), Known::Number(b)) => {
-                let near = (a - b).abs() <= TOLERANCE * a.abs().max(b.abs());
+                let near = (a - b).abs() <= tolerance * a.abs().max(b.abs());
                 match self.relation {
                     Relation::Equal => near,
                     Relation::Differs => !near,

@@ -245,7 +245,9 @@ impl<'a> Matcher<'a> {
         let mnemonic = node.op.mnemonic();
         index
             && applied.names.iter().any(|name| {
-                name == mnemonic || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
+                name == mnemonic
+                    || name == "slice" && operand::as_slice(graph, id).is_some()
+                    || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
             })
     }
 
@@ -285,11 +287,18 @@ impl<'a> Matcher<'a> {
         };
         let straight: Vec<usize> = (0..node.inputs.len()).collect();
         let first = in_order(&straight);
-        if !is_commutative(node.op.mnemonic()) || applied.operands.len() != 2 {
+        if applied.operands.len() != 2 || node.inputs.len() != 2 {
             return self.solve(first, state);
         }
+        if self.solve(first, state.clone()) {
+            return true;
+        }
         let exchanged = in_order(&[1, 0]);
-        self.solve(first, state.clone()) || self.solve(exchanged, state)
+        let value = node.outputs.first().copied();
+        let (found, expected) = ("the second operand first".to_owned(), "the operands in order".to_owned());
+        let evidence = Evidence { node: Some(id), value, found, expected };
+        let may = is_commutative(node.op.mnemonic()) || self.break_one(&mut state, Reason::SwappedOperands, evidence);
+        may && self.solve(exchanged, state)
     }
 
     fn settings(&self, applied: &Applied, id: NodeId, state: &mut Matched) -> bool {
@@ -299,7 +308,10 @@ impl<'a> Matcher<'a> {
         let graph = self.graph();
         let node = graph.node(id);
         let rank = node.inputs.first().and_then(|&x| graph.tensor(x)).map_or(0, fusewright_ir::TensorType::rank);
-        let mut given = node.op.attributes();
+        let mut given =
+            operand::as_slice(graph, id).map_or_else(|| node.op.attributes(), |slice| Op::from(slice).attributes());
+        // A new axis counts.
+        let rank = rank + usize::from(node.op.mnemonic() == "stack");
         for (name, setting) in &applied.settings {
             let attribute = given.take(name);
             let holds = match (setting, &attribute) {
@@ -354,14 +366,14 @@ impl<'a> Matcher<'a> {
     fn instead(&mut self, term: TermId, applied: &Applied, value: ValueId, goals: &Goals, state: &Matched) -> bool {
         let graph = self.graph();
         let Some(id) = graph.producer(value) else { return false };
-        if id == self.anchor || term == self.form.anchor {
+        if id == self.anchor {
             return false;
         }
         let node = graph.node(id);
         let expected = applied.names.join(" or ");
         let found = node.op.mnemonic();
         let alike = applied.names.iter().any(|name| are_alike(name, &node.op));
-        if alike && node.inputs.len() == applied.operands.len() {
+        if alike && term != self.form.anchor && node.inputs.len() == applied.operands.len() {
             let mut state = state.clone();
             state.nodes.push(id);
             let evidence = self.evidence(Some(id), value, found.to_owned(), expected.clone());
@@ -538,7 +550,9 @@ impl<'a> Matcher<'a> {
                 }
             }
         }
-        let size = |matched: &Matched| matched.nodes.len();
+        let size = |matched: &Matched| {
+            (matched.nodes.len(), matched.defect.as_ref().map_or(u32::MAX, |defect| defect.reason.weight()))
+        };
         if self.best.as_ref().is_none_or(|best| size(&state) > size(best)) {
             self.best = Some(state);
         }
@@ -563,7 +577,7 @@ impl<'a> Matcher<'a> {
             let numbers = state.numbers.clone();
             let tensor = |name: &str| self.graph().tensor(bound[self.form.named(name)?]?);
             let number = |name: &str| numbers.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
-            let Err(broken) = condition.check(&tensor, &number) else { continue };
+            let Err(broken) = condition.check(&tensor, &number, self.rule.tolerance) else { continue };
             let reason = match &condition.reason {
                 Some(id) => Reason::from_id(id),
                 None if condition.is_of_dtypes() => Reason::DTypeDiffers,

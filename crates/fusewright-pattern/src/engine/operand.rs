@@ -1,6 +1,6 @@
 //! Arithmetic of a graph as products and sums: one node taken apart.
 
-use fusewright_ir::ops::{Binary, Copy, Pointwise, Unary};
+use fusewright_ir::ops::{Binary, Copy, Index, Pointwise, Unary, View};
 use fusewright_ir::{Attributes, Graph, NodeId, Op, ValueId};
 use smallvec::{SmallVec, smallvec};
 
@@ -11,6 +11,25 @@ pub(super) const MOVED: &str = "moved";
 /// The text form, or the language of patterns, has an op of this name.
 pub(super) fn is_known_op(name: &str) -> bool {
     matches!(name, PROJECTION | MOVED) || !matches!(Op::from_parts(name, Attributes::default()), Ok(None))
+}
+
+/// A subscript that takes a range of one axis and leaves the others, as the slice that it is.
+pub(super) fn as_slice(graph: &Graph, id: NodeId) -> Option<View> {
+    let node = graph.node(id);
+    let Op::View(view) = &node.op else { return None };
+    let View::Subscript { items } = &**view else { return None };
+    let shape = &graph.tensor(*node.inputs.first()?)?.shape;
+    let mut slice = None;
+    for (axis, (item, &extent)) in (0_u32..).zip(items.iter().zip(shape)) {
+        let Index::Range { start, length, step } = *item else { return None };
+        if (start, length, step) == (0, extent, 1) {
+            continue;
+        }
+        if slice.replace(View::Slice { axis, start, length, step }).is_some() {
+            return None;
+        }
+    }
+    slice.filter(|_| items.len() == shape.len())
 }
 
 /// How often an op occurs in transformers, roughly: places are looked for by the rarest op of a pattern.

@@ -130,6 +130,16 @@ reasons! {
 }
 
 impl Reason {
+    /// Which of two explanations of one place is the better one: the higher.
+    pub(super) fn weight(&self) -> u32 {
+        match self {
+            Reason::DifferentValue => 0,
+            Reason::OtherOp | Reason::StepBetween => 1,
+            Reason::NotActivation | Reason::NotParameter => 2,
+            _ => 3,
+        }
+    }
+
     /// The reason with this id; ids that the engine does not know belong to rules.
     pub fn from_id(id: &str) -> Self {
         Reason::ALL.iter().find(|reason| reason.id() == id).cloned().unwrap_or_else(|| Reason::Named(id.into()))

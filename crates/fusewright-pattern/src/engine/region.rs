@@ -123,9 +123,9 @@ pub(super) fn grown(at: &Surroundings, mut nodes: Vec<NodeId>) -> Vec<NodeId> {
         for &id in &nodes {
             for &input in &at.graph.node(id).inputs {
                 let Some(maker) = at.graph.producer(input) else { continue };
-                let fits = super::transparent::is_transparent(at.graph, at.storage, maker)
-                    && nodes.binary_search(&maker).is_err()
-                    && !added.contains(&maker);
+                let passes = super::transparent::is_transparent(at.graph, at.storage, maker)
+                    || super::transparent::is_moving(at.graph, maker) && at.storage.is_free(maker);
+                let fits = passes && nodes.binary_search(&maker).is_err() && !added.contains(&maker);
                 if fits && read_outside(at, &nodes, input).is_none() {
                     added.push(maker);
                 }

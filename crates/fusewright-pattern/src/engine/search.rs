@@ -8,7 +8,7 @@ use super::findings::{Candidate, Findings, Miss, RuleId};
 use super::form::{Form, Term};
 use super::library::{Library, Recogniser, Rule};
 use super::matcher::{Found, Matched, Matcher};
-use super::operand::PROJECTION;
+use super::operand::{self, PROJECTION};
 use super::region;
 use super::transparent::is_transparent;
 use super::{attention_rules, projection_rules};
@@ -115,7 +115,7 @@ struct Search<'a> {
 impl Search<'_> {
     fn rule(&mut self, id: RuleId, rule: &Rule) {
         let mut taken: FxHashSet<ValueId> = FxHashSet::default();
-        let mut misses: FxHashMap<NodeId, (usize, Miss)> = FxHashMap::default();
+        let mut misses: FxHashMap<NodeId, ((usize, u32), Miss)> = FxHashMap::default();
         let mut matched_anchors: FxHashSet<NodeId> = FxHashSet::default();
         for form in &rule.forms {
             for (anchor, start) in self.anchors(form) {
@@ -125,9 +125,11 @@ impl Search<'_> {
                         self.candidate(id, form, anchor, matched, &mut taken);
                     }
                     Some(matched) => {
-                        let evidence = self.evidence(&matched);
+                        let nodes = self.evidence(&matched);
+                        let weight = matched.defect.as_ref().map_or(0, |defect| defect.reason.weight());
+                        let evidence = (nodes, weight);
                         let better = misses.get(&anchor).is_none_or(|(known, _)| evidence > *known);
-                        if evidence >= LEAST_EVIDENCE
+                        if nodes >= LEAST_EVIDENCE
                             && better
                             && let Some(miss) = self.miss(id, rule, form, anchor, matched)
                         {
@@ -160,7 +162,9 @@ impl Search<'_> {
                 let is_anchor = |id: NodeId| {
                     let mnemonic = graph.node(id).op.mnemonic();
                     applied.names.iter().any(|name| {
-                        name == mnemonic || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
+                        name == mnemonic
+                            || name == "slice" && operand::as_slice(graph, id).is_some()
+                            || name == PROJECTION && projection_of(graph, self.at.storage, id).is_some()
                     })
                 };
                 let start = |id: NodeId| graph.node(id).outputs.get(applied.result).copied().into_iter().collect();
@@ -236,24 +240,47 @@ impl Search<'_> {
     }
 }
 
-/// Drops misses at places that another rule of the family explains, and all but the fullest at one place.
+/// Drops what a larger finding of the same family explains: candidates inside another, misses that no step of theirs goes
+/// beyond a candidate, and all but the fullest miss at one place.
 fn drop_explained(at: &Surroundings, library: &Library, findings: &mut Findings) {
     let family = |rule: RuleId| library.rule(rule).family.as_str();
-    let mut explained: FxHashSet<(&str, NodeId)> = FxHashSet::default();
-    for candidate in &findings.candidates {
-        for &node in &candidate.nodes {
-            explained.insert((family(candidate.rule), node));
+    let work =
+        |nodes: &[NodeId]| -> Vec<NodeId> { nodes.iter().copied().filter(|&id| !at.storage.is_free(id)).collect() };
+    let inside = |part: &[NodeId], whole: &[NodeId]| part.iter().all(|id| whole.binary_search(id).is_ok());
+    // The largest candidate of each family at each node.
+    findings.candidates.sort_by(|a, b| {
+        let size = |candidate: &Candidate| work(&candidate.nodes).len();
+        size(b).cmp(&size(a)).then(a.rule.cmp(&b.rule)).then(a.anchor.cmp(&b.anchor)).then(a.nodes.cmp(&b.nodes))
+    });
+    let mut largest: FxHashMap<(&str, NodeId), usize> = FxHashMap::default();
+    let mut kept: Vec<Candidate> = Vec::new();
+    for candidate in std::mem::take(&mut findings.candidates) {
+        let (family, nodes) = (family(candidate.rule), work(&candidate.nodes));
+        let known = largest.get(&(family, candidate.anchor)).map(|&known| &kept[known]);
+        if known.is_some_and(|known| inside(&nodes, &known.nodes)) {
+            continue;
         }
+        for node in nodes {
+            largest.entry((family, node)).or_insert(kept.len());
+        }
+        kept.push(candidate);
     }
-    findings.misses.retain(|miss| !explained.contains(&(family(miss.rule), miss.anchor)));
-    let work = |miss: &Miss| miss.nodes.iter().filter(|&&id| !at.storage.is_free(id)).count();
-    findings.misses.sort_by(|a, b| work(b).cmp(&work(a)).then(a.rule.cmp(&b.rule)).then(a.anchor.cmp(&b.anchor)));
+    findings.misses.retain(|miss| {
+        let known = largest.get(&(family(miss.rule), miss.anchor)).map(|&known| &kept[known]);
+        known.is_none_or(|known| {
+            let (there, here) = (work(&known.nodes), work(&miss.nodes));
+            there.len() < here.len() && inside(&there, &here) && known.rule != miss.rule
+        })
+    });
+    findings.candidates = kept;
+    let size = |miss: &Miss| work(&miss.nodes).len();
+    findings.misses.sort_by(|a, b| size(b).cmp(&size(a)).then(a.rule.cmp(&b.rule)).then(a.anchor.cmp(&b.anchor)));
     let mut told: FxHashSet<(&str, NodeId)> = FxHashSet::default();
     findings.misses.retain(|miss| {
-        let family = family(miss.rule);
-        let new = !miss.nodes.iter().any(|&node| told.contains(&(family, node)));
+        let (family, nodes) = (family(miss.rule), work(&miss.nodes));
+        let new = !nodes.iter().any(|&node| told.contains(&(family, node)));
         if new {
-            told.extend(miss.nodes.iter().filter(|&&id| !at.storage.is_free(id)).map(|&node| (family, node)));
+            told.extend(nodes.into_iter().map(|node| (family, node)));
         }
         new
     });

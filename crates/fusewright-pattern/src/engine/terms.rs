@@ -183,10 +183,11 @@ impl Building {
                         if self.names[term].is_none() && !optional =>
                     {
                         let sign = if negative { -1.0 } else { 1.0 };
-                        let Number::Is(sum) = &mut constant else {
-                            return self.fail("a sum holds a number or a named number, not both");
-                        };
-                        *sum += sign * inner;
+                        match &mut constant {
+                            Number::Is(sum) => *sum += sign * inner,
+                            Number::Named(_) if *inner == 0.0 => {}
+                            Number::Named(_) => return self.fail("a sum holds a number or a named number, not both"),
+                        }
                         addends.extend(
                             parts.iter().map(|part| Addend { negative: part.negative != negative, ..part.clone() }),
                         );
@@ -239,10 +240,14 @@ impl Building {
                     Term::Product { coefficient: Number::Is(inner), factors: parts }
                         if self.names[term].is_none() && !optional =>
                     {
-                        let Number::Is(product) = &mut coefficient else {
-                            return self.fail("a product holds a number or a named number, not both");
-                        };
-                        *product *= inner.powf(exponent);
+                        let inner = inner.powf(exponent);
+                        match &mut coefficient {
+                            Number::Is(product) => *product *= inner,
+                            Number::Named(_) if inner == 1.0 => {}
+                            Number::Named(_) => {
+                                return self.fail("a product holds a number or a named number, not both");
+                            }
+                        }
                         let raised = |part: &Factor| Factor { exponent: part.exponent * exponent, ..part.clone() };
                         factors.extend(parts.iter().map(raised));
                     }

@@ -121,8 +121,8 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             timing.not_realizable.push((reason, count));
         }
     }
-    for group in (0..plan.counted).filter(|&group| needs_more(&timing, group)) {
-        timing.reasons[group] = cut.reasons[group];
+    for (group, &reason) in cut.reasons.iter().enumerate().take(plan.counted) {
+        timing.reasons[group] = reason.filter(|_| needs_more(&timing, group));
     }
     timing
 }

@@ -12,6 +12,7 @@ mod dump;
 mod hw;
 mod models;
 mod output;
+mod patterns;
 mod plan;
 
 use std::process::ExitCode;
@@ -45,6 +46,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Dump(arguments) => dump::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
+        Command::Patterns(arguments) => patterns::run(arguments),
         Command::Schema(output) => output::write(output, fusewright::report::PLAN_SCHEMA, output::Style::Plain),
     }
 }

@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Models(ModelsArguments),
     /// Devices: the built-in ones, every number of one, checks of files.
     Hw(HwArguments),
+    /// The rules of fusion: what they look for, and where a model holds it.
+    Patterns(PatternsArguments),
     /// The JSON Schema of `plan --format json`.
     Schema(OutputArguments),
 }
@@ -138,6 +140,68 @@ pub(crate) enum ModelsCommand {
 
         #[command(flatten)]
         output: OutputArguments,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PatternsArguments {
+    #[command(subcommand)]
+    pub(crate) command: PatternsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PatternsCommand {
+    /// Lists them by family.
+    List {
+        /// Pattern file to add to the built-in ones; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        patterns: Vec<PathBuf>,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// All that is known of one: what it computes, its pattern, its examples.
+    Show {
+        /// Its id.
+        #[arg(value_name = "ID")]
+        id: String,
+
+        /// Pattern file to add to the built-in ones; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        patterns: Vec<PathBuf>,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+    },
+    /// Where they hold in a model, and where they nearly do and why not.
+    Find {
+        /// Pattern file to add to the built-in ones; may be repeated.
+        #[arg(long, value_name = "FILE")]
+        patterns: Vec<PathBuf>,
+
+        /// How to print it.
+        #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+        format: ListFormat,
+
+        #[command(flatten)]
+        output: OutputArguments,
+
+        #[command(flatten)]
+        model: ModelArguments,
+    },
+    /// Checks pattern files and runs their examples.
+    Check {
+        /// TOML files that hold patterns.
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
     },
 }
 
