@@ -68,7 +68,11 @@ pub use compare::{CompareReport, Compared, Count, LeftApart, SameFusions, SideRe
 pub use csv::csv;
 pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;
-pub use explain::StopReport;
+pub use explain::{
+    ExplainReport, Explained, ExplainedGroup, ExplainedMiss, ExplainedNode, ExplainedPlan, Member, NodeInPlan,
+    NodeValue, RuleText, StopReport, Unrealizable, explain_markdown, explain_text, rule_ids, rule_json, rule_page,
+    rule_text,
+};
 pub use figures::{bytes_text, count_text, flop_text};
 pub use fusions::{FusionChange, FusionDiff, FusionMove, Fusions};
 pub use graph_json::graph_json;

@@ -22,6 +22,7 @@ mod baseline;
 mod compare;
 mod device;
 mod error;
+mod explain;
 mod kernel_table;
 mod load;
 mod models;
@@ -37,7 +38,9 @@ pub use device::{device, device_file};
 pub use error::Error;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
-pub use patterns::{WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, pattern_library};
+pub use patterns::{
+    WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
+};
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};
 pub use strategy::Strategy;

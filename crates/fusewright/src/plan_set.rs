@@ -80,6 +80,11 @@ impl<'a> PlanSet<'a> {
         self.device.as_ref()
     }
 
+    /// The eager plan in the same profile, which savings are measured against.
+    pub fn eager(&self) -> &Plan {
+        &self.eager
+    }
+
     /// The analysed graph.
     pub fn analysis(&self) -> &Analysis<'a> {
         &self.analysis

@@ -134,7 +134,7 @@ fn of_strategy<'a>(model: &'a CheckedModel, strategy: &'a CheckedStrategy) -> Ve
 
 /// A pattern with how often, e.g. `12 × layer_norm_linear`.
 pub(crate) fn fusion_text(pattern: &str, times: u64) -> String {
-    format!("{times}\u{a0}×\u{a0}{}", printable(pattern))
+    format!("{times}\u{a0}× {}", printable(pattern))
 }
 
 fn vanished_details(fusion: &FusionReport) -> Vec<String> {

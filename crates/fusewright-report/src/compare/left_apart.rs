@@ -1,4 +1,4 @@
-//! What the first plan leaves apart and the last one fuses, where both are of one model.
+//! What the first plan leaves apart that could be one kernel: attentions, and projections of one input.
 
 use std::collections::BTreeMap;
 
@@ -17,38 +17,40 @@ use crate::places::{Places, fold_places, without_braces};
 pub struct LeftApart {
     /// `attention` or `projections`.
     pub what: String,
+    /// The last plan has them in one kernel; if not, `explain` says what is in the way.
+    pub fused_by_last: bool,
     /// How many.
     pub times: u64,
     /// Module paths, folded over repeated layers, with how many there.
     pub places: Places,
-    /// Launches of the first plan that the last one does not need.
+    /// Launches beyond one for each.
     pub kernels: u64,
-    /// Bytes that the first plan moves and the last one does not.
+    /// Bytes that one kernel for each would not move.
     pub bytes: u64,
 }
 
-/// What `last` keeps in one group and `first` does not: attentions, and projections of one input.
+/// Attentions that `first` has in pieces, and projections that `last` has in one product and `first` has not.
 pub(super) fn left_apart(analysis: &Analysis, first: &Plan, last: &Plan) -> Vec<LeftApart> {
     let costs = SetCosts::of(analysis.graph, &analysis.storage);
-    let chains = analysis.attentions.sites.iter().map(|site| site.chain.as_slice());
-    let merges = last.merges.iter().map(|merge| merge.members.as_slice());
-    let mut found = Vec::new();
-    found.extend(kind(analysis, &costs, first, last, "attention", chains));
-    found.extend(kind(analysis, &costs, first, last, "projections", merges));
-    found
+    let chains: Vec<&[NodeId]> = analysis.attentions.sites.iter().map(|site| site.chain.as_slice()).collect();
+    let merges: Vec<&[NodeId]> = last.merges.iter().map(|merge| merge.members.as_slice()).collect();
+    let (fused, apart): (Vec<_>, Vec<_>) = chains.into_iter().partition(|nodes| together(last, nodes));
+    let kinds = [("attention", true, fused), ("attention", false, apart), ("projections", true, merges)];
+    let kinds = kinds.iter().filter_map(|(what, fused, sets)| kind(analysis, &costs, first, what, *fused, sets));
+    kinds.collect()
 }
 
-fn kind<'n>(
+fn kind(
     analysis: &Analysis,
     costs: &SetCosts,
     first: &Plan,
-    last: &Plan,
     what: &str,
-    sets: impl Iterator<Item = &'n [NodeId]>,
+    fused_by_last: bool,
+    sets: &[&[NodeId]],
 ) -> Option<LeftApart> {
     let mut places: Places = BTreeMap::new();
     let (mut times, mut kernels, mut bytes) = (0, 0_u64, 0_u64);
-    for nodes in sets.filter(|nodes| together(last, nodes) && !together(first, nodes)) {
+    for nodes in sets.iter().filter(|nodes| !together(first, nodes)) {
         *places.entry(without_braces(module_path::common(analysis, nodes))).or_default() += 1;
         times += 1;
         let mut nodes: Vec<NodeId> = nodes.to_vec();
@@ -65,5 +67,29 @@ fn kind<'n>(
         kernels += groups.len() as u64 - 1;
         bytes = bytes.saturating_add(apart.saturating_sub(moved(&nodes)));
     }
-    (times > 0).then(|| LeftApart { what: what.to_owned(), times, places: fold_places(&places), kernels, bytes })
+    let places = fold_places(&places);
+    (times > 0).then(|| LeftApart { what: what.to_owned(), fused_by_last, times, places, kernels, bytes })
+}
+
+impl LeftApart {
+    /// It in a sentence without a full stop; `last` is the strategy of the last side.
+    pub(super) fn text(&self, last: &str) -> String {
+        let what = match (self.what.as_str(), self.times) {
+            ("attention", 1) => "attention".to_owned(),
+            ("attention", _) => "attentions".to_owned(),
+            (what, _) => format!("sets of {what}"),
+        };
+        let bytes = crate::figures::bytes_text(self.bytes).replace(' ', "\u{a0}");
+        let either = if self.fused_by_last {
+            String::new()
+        } else {
+            format!("; the {last} plan does not fuse them either, explain --misses says why")
+        };
+        let places = crate::check::places_text(&self.places);
+        let kernels = self.kernels;
+        format!(
+            "left apart: {}\u{a0}{what} with {kernels} kernels and {bytes} more than fused, {places}{either}",
+            self.times
+        )
+    }
 }

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use super::CompareReport;
 use super::text::{rows, same_text, verdict};
 use crate::check::{fusion_text, place_lines, places_text};
-use crate::figures::bytes_text;
 use crate::markdown::escaped;
 
 /// The report as GitHub-flavoured Markdown, with up to `top` patterns of each kind of change; 0 for all.
@@ -21,15 +20,10 @@ pub fn compare_markdown(report: &CompareReport, top: usize) -> String {
         }
     }
     out.push('\n');
-    for left in &report.left_apart {
-        let (what, places) = (&left.what, places_text(&left.places));
-        let bytes = bytes_text(left.bytes);
-        let text = format!(
-            "left apart: {} × {what}, {} kernels and {bytes} more than fused, {places}",
-            left.times, left.kernels
-        );
-        let _ = writeln!(out, "- {}", spaced(&text));
-    }
+    let last = report.sides.last().map_or("", |side| &side.strategy);
+    report.left_apart.iter().for_each(|left| {
+        let _ = writeln!(out, "- {}", spaced(&left.text(last)));
+    });
     let shown = |count: usize| if top == 0 { count } else { count.min(top) };
     for (label, list) in [("vanished", &report.vanished), ("appeared", &report.appeared)] {
         for fusion in &list[..shown(list.len())] {

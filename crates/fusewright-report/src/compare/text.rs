@@ -192,17 +192,8 @@ fn figures(page: &mut Page, report: &CompareReport) {
 
 fn fusions(page: &mut Page, report: &CompareReport) {
     let plain = Style::new();
-    for left in &report.left_apart {
-        let text = format!(
-            "left apart: {}\u{a0}×\u{a0}{}, {} kernels and {} more than fused, {}",
-            left.times,
-            left.what,
-            left.kernels,
-            bytes_text(left.bytes).replace(' ', "\u{a0}"),
-            places_text(&left.places)
-        );
-        page.paragraph(plain, &text, 4);
-    }
+    let last = side(report, report.to).map_or("", |side| &side.strategy);
+    report.left_apart.iter().for_each(|left| page.paragraph(plain, &left.text(last), 4));
     for (label, list) in [("vanished", &report.vanished), ("appeared", &report.appeared)] {
         let shown = page.shown(list.len());
         for fusion in &list[..shown] {

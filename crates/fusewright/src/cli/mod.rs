@@ -9,6 +9,7 @@ mod check;
 mod compare;
 mod diagnostics;
 mod dump;
+mod explain;
 mod hw;
 mod models;
 mod output;
@@ -44,6 +45,7 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Check(arguments) => check::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
         Command::Patterns(arguments) => patterns::run(arguments),

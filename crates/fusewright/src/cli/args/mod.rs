@@ -2,6 +2,7 @@
 
 mod check;
 mod compare;
+mod explain;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,6 +17,7 @@ use super::diagnostics::Failure;
 
 pub(crate) use check::{CheckArguments, CheckFormat};
 pub(crate) use compare::{CompareArguments, CompareFormat};
+pub(crate) use explain::{ExplainArguments, ExplainFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
@@ -43,6 +45,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Two models, strategies or devices side by side, or an optimized file and the best plan.
     Compare(CompareArguments),
+    /// Why: per group its rules, its worth and what ended it; per miss what is in the way and what helps.
+    Explain(ExplainArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.

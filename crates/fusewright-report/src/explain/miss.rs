@@ -1,0 +1,220 @@
+//! What nearly fused, and what may fuse but does not in this plan.
+
+use std::collections::BTreeMap;
+
+use fusewright_cost::SetCosts;
+use fusewright_ir::{NodeId, TensorType};
+use fusewright_pattern::{Candidate, Miss};
+use fusewright_plan::{RefusedMerge, StopReason, Stops};
+use serde::Serialize;
+
+use super::Explained;
+use super::stop::{StopReport, shape_text};
+use crate::figures::us_text;
+use crate::module_path;
+use crate::places::{Places, fold_places, place_template, without_braces};
+
+/// A fusion that the plan does not have. Figures are those of one place.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExplainedMiss {
+    /// Stable id of the rule that would fuse.
+    pub rule: String,
+    /// Stable id of the reason.
+    pub reason: String,
+    /// `near`: a rule holds but for one constraint. `apart`: it holds, and this plan does otherwise. `refused`: it holds,
+    /// and would be no faster on the device.
+    pub kind: String,
+    /// Number of places.
+    pub times: u64,
+    /// Module paths, folded over repeated layers, with how many there.
+    pub places: Places,
+    /// Name of the node in the way, at the first place.
+    pub node: Option<String>,
+    /// Name of the value in the way, at the first place.
+    pub value: Option<String>,
+    /// Its dtype and shape.
+    pub shape: Option<String>,
+    /// The reason with its evidence, a sentence without its full stop.
+    pub text: String,
+    /// Names of the nodes that would run as one kernel, at the first place.
+    pub nodes: Vec<String>,
+    /// Launches that it would save.
+    pub kernels_saved: u64,
+    /// Bytes that it would save.
+    pub bytes_saved: u64,
+    /// What to change; `null` where nothing in the model would help.
+    pub change: Option<String>,
+}
+
+/// A miss before equal ones are counted together.
+struct Single {
+    place: String,
+    miss: ExplainedMiss,
+}
+
+/// Everything that the plan does not fuse though a rule holds or nearly holds, largest saving of bytes first; only what
+/// has to do with one node where one is given.
+pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Option<NodeId>) -> Vec<ExplainedMiss> {
+    let findings = &explained.findings;
+    let concerns = |nodes: &[NodeId]| only.is_none_or(|id| nodes.contains(&id));
+    let costs = SetCosts::of(explained.subject.analysis.graph, &explained.subject.analysis.storage);
+    let near = findings
+        .misses
+        .iter()
+        .filter(|miss| concerns(&miss.nodes) || only.is_some() && miss.evidence.node == only)
+        .map(|miss| near(explained, miss));
+    let candidates = findings.candidates.iter().filter(|candidate| concerns(&candidate.nodes));
+    let apart = candidates.filter_map(|candidate| apart(explained, stops, &costs, candidate));
+    let refused_merges = explained.plan.refused_merges.iter().filter(|refused| concerns(&refused.merge.members));
+    let refused = refused_merges.map(|merge| refused(explained, merge));
+    let mut known: BTreeMap<[String; 4], usize> = BTreeMap::new();
+    let mut misses: Vec<(ExplainedMiss, Places)> = Vec::new();
+    for Single { place, miss } in near.chain(apart).chain(refused) {
+        let key = [miss.rule.clone(), miss.reason.clone(), place_template(&place), place_template(&miss.text)];
+        match known.get(&key) {
+            Some(&position) => {
+                misses[position].0.times += 1;
+                *misses[position].1.entry(place).or_default() += 1;
+            }
+            None => {
+                known.insert(key, misses.len());
+                misses.push((miss, Places::from([(place, 1)])));
+            }
+        }
+    }
+    let folded = misses.into_iter().map(|(miss, places)| ExplainedMiss { places: fold_places(&places), ..miss });
+    let mut misses: Vec<ExplainedMiss> = folded.collect();
+    misses.sort_by_key(|miss| std::cmp::Reverse(miss.weight()));
+    misses
+}
+
+impl ExplainedMiss {
+    /// What all of them would save.
+    pub(super) fn weight(&self) -> (u64, u64) {
+        (self.bytes_saved.saturating_mul(self.times), self.kernels_saved.saturating_mul(self.times))
+    }
+}
+
+/// A rule that holds but for one constraint.
+fn near(explained: &Explained, miss: &Miss) -> Single {
+    let graph = explained.subject.analysis.graph;
+    let evidence = &miss.evidence;
+    let found = match (evidence.found.as_str(), evidence.expected.as_str()) {
+        ("", "") => String::new(),
+        (found, "") => format!(": found {found}"),
+        ("", expected) => format!(": expected {expected}"),
+        (found, expected) => format!(": found {found}, expected {expected}"),
+    };
+    let value = evidence.value.map(|value| graph.value_name(value).to_owned());
+    let at = value.as_ref().map_or_else(String::new, |name| format!(" at `{name}`"));
+    Single {
+        place: place(explained, &miss.nodes),
+        miss: ExplainedMiss {
+            rule: explained.library.rule(miss.rule).id.clone(),
+            reason: miss.reason.id().to_owned(),
+            kind: "near".to_owned(),
+            times: 1,
+            places: Places::new(),
+            node: evidence.node.map(|node| graph.node_name(node).to_owned()),
+            shape: evidence.value.map(|value| shape_text(graph, value)),
+            value,
+            text: format!("{}{at}{found}", miss.reason.title()),
+            nodes: names(explained, &miss.nodes),
+            kernels_saved: u64::from(miss.saving.kernels),
+            bytes_saved: miss.saving.bytes,
+            change: Some(miss.change.clone()),
+        },
+    }
+}
+
+/// A rule that holds where the plan has several groups.
+fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, candidate: &Candidate) -> Option<Single> {
+    let Explained { subject, plan, .. } = explained;
+    let analysis = subject.analysis;
+    let works: Vec<NodeId> = candidate.nodes.iter().copied().filter(|&id| !analysis.storage.is_free(id)).collect();
+    let group = |id: NodeId| plan.groups.of(id);
+    let first = *works.first()?;
+    if works.iter().all(|&id| group(id) == group(first)) {
+        return None;
+    }
+    // The first result that a step of the rule reads from another group.
+    let inside = |id: &NodeId| works.binary_search(id).is_ok();
+    let breaks = |&id: &NodeId| {
+        let stop = stops.of_node(id)?;
+        let crosses = stop.readers.iter().any(inside);
+        crosses.then(|| StopReport::of(analysis, stops, plan.strategy, explained.timed.is_some(), &stop))
+    };
+    let stop = works.iter().find_map(breaks);
+    let mut parts: BTreeMap<u32, Vec<NodeId>> = BTreeMap::new();
+    works.iter().for_each(|&id| parts.entry(group(id)).or_default().push(id));
+    let moved = |nodes: &[NodeId]| costs.cost(nodes).moved();
+    let bytes = parts.values().map(|part| moved(part)).fold(0, u64::saturating_add).saturating_sub(moved(&works));
+    let rule = explained.library.rule(candidate.rule);
+    let (reason, text, change) = match &stop {
+        Some(stop) => (stop.rule.clone(), stop.text.clone(), stop.change.clone()),
+        None => {
+            let text = format!("the {} plan keeps them apart", plan.strategy);
+            ("not-tried".to_owned(), text, Some("another strategy may join them: compare --strategy".to_owned()))
+        }
+    };
+    Some(Single {
+        place: place(explained, &works),
+        miss: ExplainedMiss {
+            rule: rule.id.clone(),
+            reason,
+            kind: "apart".to_owned(),
+            times: 1,
+            places: Places::new(),
+            node: stop.as_ref().map(|stop| stop.node.clone()),
+            value: stop.as_ref().map(|stop| stop.value.clone()),
+            shape: stop.as_ref().map(|stop| stop.shape.clone()),
+            text,
+            nodes: names(explained, &works),
+            kernels_saved: parts.len() as u64 - 1,
+            bytes_saved: bytes,
+            change,
+        },
+    })
+}
+
+/// Parallel projections that would be no faster as one.
+fn refused(explained: &Explained, refused: &RefusedMerge) -> Single {
+    let analysis = explained.subject.analysis;
+    let graph = analysis.graph;
+    let input = refused.merge.input;
+    let count = refused.merge.members.len() as u64;
+    let device = explained.timed.map_or("the device", |(device, _)| &device.id);
+    let text = format!(
+        "as one product they take {} on {device}, apart {}",
+        us_text(refused.merged_us),
+        us_text(refused.apart_us)
+    );
+    let bytes = graph.tensor(input).map_or(0, TensorType::bytes);
+    Single {
+        place: place(explained, &refused.merge.members),
+        miss: ExplainedMiss {
+            rule: "parallel-linear".to_owned(),
+            reason: super::stop::id_of(&StopReason::NoGain { apart: 0.0, together: 0.0 }).to_owned(),
+            kind: "refused".to_owned(),
+            times: 1,
+            places: Places::new(),
+            node: refused.merge.members.first().map(|&id| graph.node_name(id).to_owned()),
+            value: Some(graph.value_name(input).to_owned()),
+            shape: Some(shape_text(graph, input)),
+            text,
+            nodes: names(explained, &refused.merge.members),
+            kernels_saved: count.saturating_sub(1),
+            bytes_saved: bytes.saturating_mul(count.saturating_sub(1)),
+            change: None,
+        },
+    }
+}
+
+fn place(explained: &Explained, nodes: &[NodeId]) -> String {
+    without_braces(module_path::common(explained.subject.analysis, nodes))
+}
+
+fn names(explained: &Explained, nodes: &[NodeId]) -> Vec<String> {
+    nodes.iter().map(|&id| explained.subject.analysis.graph.node_name(id).to_owned()).collect()
+}
