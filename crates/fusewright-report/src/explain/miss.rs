@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use fusewright_cost::SetCosts;
 use fusewright_ir::{NodeId, TensorType};
-use fusewright_pattern::{Candidate, Miss};
+use fusewright_pattern::{AttentionMiss, Miss, MissedStep};
 use fusewright_plan::{RefusedMerge, StopReason, Stops};
 use serde::Serialize;
 
 use super::Explained;
-use super::stop::{StopReport, shape_text};
+use super::stop::{OTHER_STRATEGY, StopReport, shape_text};
 use crate::figures::us_text;
 use crate::module_path;
 use crate::places::{Places, fold_places, place_template, without_braces};
+
+/// The rule that joins the steps of an attention.
+const ATTENTION: &str = "attention";
 
 /// A fusion that the plan does not have. Figures are those of one place.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -57,6 +60,8 @@ struct Single {
 /// has to do with one node where one is given.
 pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Option<NodeId>) -> Vec<ExplainedMiss> {
     let findings = &explained.findings;
+    let attentions = &explained.subject.analysis.attentions;
+    let told_by_library = explained.library.find(ATTENTION).is_some();
     let concerns = |nodes: &[NodeId]| only.is_none_or(|id| nodes.contains(&id));
     let costs = SetCosts::of(explained.subject.analysis.graph, &explained.subject.analysis.storage);
     let near = findings
@@ -65,12 +70,26 @@ pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Optio
         .filter(|miss| concerns(&miss.nodes) || only.is_some() && miss.evidence.node == only)
         .map(|miss| near(explained, miss));
     let candidates = findings.candidates.iter().filter(|candidate| concerns(&candidate.nodes));
-    let apart = candidates.filter_map(|candidate| apart(explained, stops, &costs, candidate));
+    let candidates = candidates.filter_map(|candidate| {
+        apart(explained, stops, &costs, &explained.library.rule(candidate.rule).id, &candidate.nodes)
+    });
+    // Where the library has no rule of its own for them, attentions are known from the analysis.
+    let sites = if told_by_library { &[][..] } else { &attentions.sites };
+    let sites = sites.iter().filter(|site| site.chain.len() > 1 && concerns(&site.chain));
+    let attention = sites.filter_map(|site| {
+        let mut nodes = site.chain.clone();
+        nodes.sort_unstable();
+        apart(explained, stops, &costs, ATTENTION, &nodes)
+    });
+    let softmaxes = if told_by_library { &[][..] } else { &attentions.misses };
+    let softmaxes =
+        softmaxes.iter().filter(|miss| concerns(&[miss.softmax]) || miss.node.is_some() && miss.node == only);
+    let softmaxes = softmaxes.map(|miss| no_attention(explained, miss));
     let refused_merges = explained.plan.refused_merges.iter().filter(|refused| concerns(&refused.merge.members));
     let refused = refused_merges.map(|merge| refused(explained, merge));
     let mut known: BTreeMap<[String; 4], usize> = BTreeMap::new();
     let mut misses: Vec<(ExplainedMiss, Places)> = Vec::new();
-    for Single { place, miss } in near.chain(apart).chain(refused) {
+    for Single { place, miss } in near.chain(softmaxes).chain(attention).chain(candidates).chain(refused) {
         let key = [miss.rule.clone(), miss.reason.clone(), place_template(&place), place_template(&miss.text)];
         match known.get(&key) {
             Some(&position) => {
@@ -128,11 +147,41 @@ fn near(explained: &Explained, miss: &Miss) -> Single {
     }
 }
 
+/// A softmax that nearly is an attention.
+fn no_attention(explained: &Explained, miss: &AttentionMiss) -> Single {
+    let graph = explained.subject.analysis.graph;
+    let value = graph.value_name(miss.value).to_owned();
+    let by = miss.node.map_or_else(String::new, |node| format!(", stopped by `{}`", graph.node_name(node)));
+    let reason = match miss.step {
+        MissedStep::Scores => "no-scores",
+        MissedStep::Values => "no-values",
+        MissedStep::Shapes => "extents-differ",
+    };
+    Single {
+        place: place(explained, &[miss.softmax]),
+        miss: ExplainedMiss {
+            rule: ATTENTION.to_owned(),
+            reason: reason.to_owned(),
+            kind: "near".to_owned(),
+            times: 1,
+            places: Places::new(),
+            node: miss.node.map(|node| graph.node_name(node).to_owned()),
+            text: format!("{} at `{value}`{by}", miss.step.reason()),
+            shape: Some(shape_text(graph, miss.value)),
+            value: Some(value),
+            nodes: names(explained, &[miss.softmax]),
+            kernels_saved: 0,
+            bytes_saved: 0,
+            change: Some(format!("`fusewright explain --rule {reason}` says what an attention needs")),
+        },
+    }
+}
+
 /// A rule that holds where the plan has several groups.
-fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, candidate: &Candidate) -> Option<Single> {
+fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, rule: &str, nodes: &[NodeId]) -> Option<Single> {
     let Explained { subject, plan, .. } = explained;
     let analysis = subject.analysis;
-    let works: Vec<NodeId> = candidate.nodes.iter().copied().filter(|&id| !analysis.storage.is_free(id)).collect();
+    let works: Vec<NodeId> = nodes.iter().copied().filter(|&id| !analysis.storage.is_free(id)).collect();
     let group = |id: NodeId| plan.groups.of(id);
     let first = *works.first()?;
     if works.iter().all(|&id| group(id) == group(first)) {
@@ -150,18 +199,17 @@ fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, candidate: &Can
     works.iter().for_each(|&id| parts.entry(group(id)).or_default().push(id));
     let moved = |nodes: &[NodeId]| costs.cost(nodes).moved();
     let bytes = parts.values().map(|part| moved(part)).fold(0, u64::saturating_add).saturating_sub(moved(&works));
-    let rule = explained.library.rule(candidate.rule);
     let (reason, text, change) = match &stop {
         Some(stop) => (stop.rule.clone(), stop.text.clone(), stop.change.clone()),
         None => {
             let text = format!("the {} plan keeps them apart", plan.strategy);
-            ("not-tried".to_owned(), text, Some("another strategy may join them: compare --strategy".to_owned()))
+            ("not-tried".to_owned(), text, Some(OTHER_STRATEGY.to_owned()))
         }
     };
     Some(Single {
         place: place(explained, &works),
         miss: ExplainedMiss {
-            rule: rule.id.clone(),
+            rule: rule.to_owned(),
             reason,
             kind: "apart".to_owned(),
             times: 1,

@@ -32,7 +32,7 @@ pub fn rule_text(id: &str, library: &Library) -> Option<RuleText> {
         title: title.to_owned(),
         text: text.to_owned(),
     });
-    fixed.or_else(|| of_pair(id)).or_else(|| of_pattern(id, library)).or_else(|| of_reason(id))
+    of_pattern(id, library).or(fixed).or_else(|| of_pair(id)).or_else(|| of_reason(id))
 }
 
 /// Every id, in the order of the alphabet.

@@ -3,6 +3,14 @@
 /// Rows by kind.
 pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
     (
+        "attention",
+        "rule",
+        "the steps of one attention run as one kernel",
+        "Scores, scale, mask, softmax and the product with the values, whatever the exporter made of them. As one kernel \
+         that goes through keys block by block they never write their scores, which grow with the square of the \
+         sequence.",
+    ),
+    (
         "parallel-qkv-linear",
         "rule",
         "projections of queries, keys and values that read one input become one product",

@@ -9,6 +9,9 @@ use crate::figures::{bytes_text, us_text};
 /// Readers and producers that are named.
 const NAMED: usize = 3;
 
+/// What to do where a rule is missing.
+pub(super) const OTHER_STRATEGY: &str = "ask another strategy: compare MODEL --strategy attention --strategy optimal";
+
 /// The end of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -139,8 +142,8 @@ fn words(
             (text, Some(format!("have what {others} makes ready as an input or a weight")))
         }
         StopReason::NoRule => {
-            let text = format!("no {strategy} rule lets {reader_op} (`{reader}`) follow {op}");
-            (text, Some("another strategy may join them: compare --strategy".to_owned()))
+            let text = format!("no rule of the {strategy} strategy lets {reader_op} (`{reader}`) follow {op}");
+            (text, Some(OTHER_STRATEGY.to_owned()))
         }
         StopReason::ReaderTaken => {
             let text = format!("`{reader}` ({reader_op}) is in the group of another of its producers");
@@ -152,7 +155,7 @@ fn words(
         }
         StopReason::LibraryCall => {
             let text = format!("{op} and {reader_op} (`{reader}`) are not both loops: one is a call of a library");
-            (text, Some("a strategy with epilogues may join them: compare --strategy".to_owned()))
+            (text, Some(OTHER_STRATEGY.to_owned()))
         }
         StopReason::OtherElements => (format!("`{reader}` ({reader_op}) runs over other elements than {op}"), None),
         StopReason::NotOneKernel(reason) => {

@@ -89,7 +89,7 @@ pub(super) fn group_lines(group: &ExplainedGroup) -> Vec<String> {
     if !group.rules.is_empty() {
         lines.push(format!("rules: {}", group.rules.join(", ")));
     }
-    let each = if group.times > 1 { " each" } else { "" };
+    let each = if group.times > 1 { "each " } else { "" };
     let tied = |text: String| text.replace(' ', "\u{a0}");
     let mut facts = Vec::new();
     if group.kernels_saved != 0 || group.bytes_saved != 0 {
@@ -105,12 +105,17 @@ pub(super) fn group_lines(group: &ExplainedGroup) -> Vec<String> {
         let limiter = group.bottleneck.as_deref().map_or_else(String::new, |name| format!(", waits for {name}"));
         facts.push(format!("takes {}{limiter}", tied(us_text(time.mid))));
     }
-    lines.push(format!("{}{each}", facts.join(", ")));
+    lines.push(format!("{each}{}", facts.join(", ")));
     if let Some(reason) = &group.not_realizable {
         lines.push(format!("{} kernels on the device: {}: {}", reason.kernels, reason.rule, reason.text));
     }
+    let mut told: Vec<(&str, &str, &[String])> = Vec::new();
     for end in &group.ends {
-        lines.push(format!("ends with {}: {}: {}", printable(&end.op), end.rule, printable(&end.text)));
+        let key = (end.op.as_str(), end.rule.as_str(), end.reader_ops.as_slice());
+        if !told.contains(&key) {
+            told.push(key);
+            lines.push(format!("ends with {}: {}: {}", printable(&end.op), end.rule, printable(&end.text)));
+        }
     }
     lines
 }
@@ -147,10 +152,10 @@ pub(super) fn miss_heading(miss: &ExplainedMiss) -> String {
 /// What there is to say of a miss, a line each.
 pub(super) fn miss_lines(miss: &ExplainedMiss) -> Vec<String> {
     let mut lines = vec![printable(&miss.text)];
-    let each = if miss.times > 1 { " each" } else { "" };
+    let each = if miss.times > 1 { "each " } else { "" };
     let plural = if miss.kernels_saved == 1 { "kernel" } else { "kernels" };
     let bytes = bytes_text(miss.bytes_saved).replace(' ', "\u{a0}");
-    lines.push(format!("would save {}\u{a0}{plural} and {bytes}{each}", miss.kernels_saved));
+    lines.push(format!("{each}would save {}\u{a0}{plural} and {bytes}", miss.kernels_saved));
     lines.extend(miss.change.as_ref().map(|change| format!("to change it: {}", printable(change))));
     lines
 }
