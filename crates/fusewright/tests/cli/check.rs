@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::contract::assert_agrees;
 use crate::run::{Ran, command, run};
 use crate::scratch::Scratch;
 use crate::stack::{Break, encoder};
@@ -51,6 +52,7 @@ fn a_model_without_baseline_is_code_4() {
 fn what_was_locked_passes_and_lock_files_are_reproducible() {
     let scratch = locked(&["--hw", "a100-sxm-80"]);
     let lock = fs::read(scratch.path("fusewright.lock.json")).expect("the lock file is there");
+    assert_agrees("lock", &serde_json::from_slice(&lock).expect("JSON"));
     let ran = check(&scratch, &["encoder.json", "--hw", "a100-sxm-80"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.starts_with("encoder.json --hw a100-sxm-80: as locked"), "{}", ran.stdout);
@@ -99,6 +101,7 @@ fn an_activation_without_rule_breaks_an_epilogue_in_both_plans() {
     let ran = check(&scratch, &["encoder.json", "--format", "json"]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_agrees("check", &report);
     assert_eq!((&report["verdict"], &report["models"][0]["verdict"]), (&"regressed".into(), &"regressed".into()));
     for strategy in report["models"][0]["strategies"].as_array().expect("a list") {
         let vanished = &strategy["vanished"][0];

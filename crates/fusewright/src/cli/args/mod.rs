@@ -55,8 +55,8 @@ pub(crate) enum Command {
     Hw(HwArguments),
     /// The rules of fusion: what they look for, and where a model holds it.
     Patterns(PatternsArguments),
-    /// The JSON Schema of `plan --format json`.
-    Schema(OutputArguments),
+    /// The JSON Schemas of `--format json` and of the lock file.
+    Schema(SchemaArguments),
 }
 
 const PLAN_EXAMPLES: &str = "\
@@ -384,6 +384,30 @@ pub(crate) struct OutputArguments {
     /// Replace the output file if it exists.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// What it describes.
+    #[arg(value_enum, default_value_t = SchemaName::Plan)]
+    pub(crate) name: SchemaName,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// `plan --format json`.
+    Plan,
+    /// `check --format json`.
+    Check,
+    /// `compare --format json`.
+    Compare,
+    /// `explain --format json`.
+    Explain,
+    /// The lock file.
+    Lock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
