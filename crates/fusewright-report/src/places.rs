@@ -53,7 +53,9 @@ pub fn unfold_place(line: &str) -> Option<Vec<String>> {
         paths = paths.iter().flat_map(with).collect();
         rest = &rest[end + 1..];
     }
-    paths.iter_mut().for_each(|path| path.push_str(rest));
+    for path in &mut paths {
+        path.push_str(rest);
+    }
     Some(paths)
 }
 

@@ -241,8 +241,12 @@ impl Error {
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::UnknownNode { .. } | Error::UnknownRule { .. } | Error::NoStrategy => 2,
-            Error::FixedPhase { .. } | Error::UnknownDevice { .. } | Error::UnknownPattern { .. } => 2,
+            Error::FixedPhase { .. }
+            | Error::UnknownDevice { .. }
+            | Error::UnknownPattern { .. }
+            | Error::UnknownNode { .. }
+            | Error::UnknownRule { .. }
+            | Error::NoStrategy => 2,
             error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
             | Error::Device { .. }

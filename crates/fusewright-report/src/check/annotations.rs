@@ -1,4 +1,4 @@
-//! Findings for machines that show them beside the code: GitHub's workflow commands, SARIF and JUnit.
+//! Findings for machines that show them beside the code: GitHub's workflow commands, SARIF and `JUnit`.
 //!
 //! They point to the line of the lock file that holds what was found, if its text is given.
 
@@ -61,13 +61,13 @@ pub fn sarif(report: &CheckReport, lock: Option<&str>) -> String {
     crate::json::indented(&document)
 }
 
-/// The check as a JUnit report: one test suite, a test case for each plan of each model.
+/// The check as a `JUnit` report: one test suite, a test case for each plan of each model.
 pub fn junit(report: &CheckReport) -> String {
     let mut cases = String::new();
     let (mut tests, mut failures) = (0, 0);
-    let mut case = |name: &str, class: &str, failure: Option<(&str, String)>| {
+    let mut case = |name: &str, suite: &str, failure: Option<(&str, String)>| {
         tests += 1;
-        let _ = write!(cases, "    <testcase name=\"{}\" classname=\"{}\"", xml(name), xml(class));
+        let _ = write!(cases, "    <testcase name=\"{}\" classname=\"{}\"", xml(name), xml(suite));
         match failure {
             None => cases.push_str("/>\n"),
             Some((kind, text)) => {
@@ -83,7 +83,7 @@ pub fn junit(report: &CheckReport) -> String {
         }
     };
     for model in &report.models {
-        let class = format!("fusewright.{}", model.name);
+        let suite = format!("fusewright.{}", model.name);
         let findings = super::findings::of_model(model);
         let texts = |strategy: Option<&str>| {
             let errors = findings.iter().filter(|f| f.level == Level::Error && f.strategy == strategy);
@@ -92,7 +92,7 @@ pub fn junit(report: &CheckReport) -> String {
         for strategy in &model.strategies {
             let failed = strategy.verdict >= Verdict::NoBaseline;
             let of_plan = if model.is_new() { None } else { Some(strategy.name.as_str()) };
-            case(&strategy.name, &class, failed.then(|| (strategy.verdict.name(), texts(of_plan))));
+            case(&strategy.name, &suite, failed.then(|| (strategy.verdict.name(), texts(of_plan))));
         }
     }
     format!(

@@ -73,7 +73,7 @@ pub(super) fn changes(
     let change = |figure: &Figure, judged: bool| {
         let (old, new) = ((figure.value)(before)?, (figure.value)(after)?);
         let slack = if figure.better == Better::LessByModel { tolerance * old.abs() } else { 0.0 };
-        if old == new || (new - old).abs() <= slack {
+        if (new - old).abs() <= slack {
             return None;
         }
         let verdict = match figure.better {

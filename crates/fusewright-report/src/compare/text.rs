@@ -1,5 +1,7 @@
 //! The comparison as a page for a terminal.
 
+use std::fmt::Write;
+
 use anstyle::Style;
 
 use super::{CompareReport, SideReport};
@@ -49,7 +51,7 @@ pub(super) fn verdict(report: &CompareReport) -> String {
         } else {
             format!("{:.2}× slower", after.mid / before.mid)
         };
-        text += &format!(", {before_text} become {after_text}, {}", tied(ratio));
+        let _ = write!(text, ", {before_text} become {after_text}, {}", tied(ratio));
     }
     let differ = if report.same_model { "" } else { " The models differ in structure." };
     format!("{text}.{differ}")

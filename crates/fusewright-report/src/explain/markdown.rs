@@ -39,9 +39,9 @@ pub fn explain_markdown(report: &ExplainReport, top: usize) -> String {
 /// A heading with lines below it.
 fn item(out: &mut String, heading: &str, lines: &[String]) {
     let _ = writeln!(out, "- **{}**", spaced(heading));
-    lines.iter().for_each(|line| {
+    for line in lines {
         let _ = writeln!(out, "  - {}", spaced(line));
-    });
+    }
 }
 
 fn spaced(text: &str) -> String {

@@ -91,15 +91,12 @@ pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Optio
     let mut misses: Vec<(ExplainedMiss, Places)> = Vec::new();
     for Single { place, miss } in near.chain(softmaxes).chain(attention).chain(candidates).chain(refused) {
         let key = [miss.rule.clone(), miss.reason.clone(), place_template(&place), place_template(&miss.text)];
-        match known.get(&key) {
-            Some(&position) => {
-                misses[position].0.times += 1;
-                *misses[position].1.entry(place).or_default() += 1;
-            }
-            None => {
-                known.insert(key, misses.len());
-                misses.push((miss, Places::from([(place, 1)])));
-            }
+        if let Some(&position) = known.get(&key) {
+            misses[position].0.times += 1;
+            *misses[position].1.entry(place).or_default() += 1;
+        } else {
+            known.insert(key, misses.len());
+            misses.push((miss, Places::from([(place, 1)])));
         }
     }
     let folded = misses.into_iter().map(|(miss, places)| ExplainedMiss { places: fold_places(&places), ..miss });
@@ -196,15 +193,16 @@ fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, rule: &str, nod
     };
     let stop = works.iter().find_map(breaks);
     let mut parts: BTreeMap<u32, Vec<NodeId>> = BTreeMap::new();
-    works.iter().for_each(|&id| parts.entry(group(id)).or_default().push(id));
+    for &id in &works {
+        parts.entry(group(id)).or_default().push(id);
+    }
     let moved = |nodes: &[NodeId]| costs.cost(nodes).moved();
     let bytes = parts.values().map(|part| moved(part)).fold(0, u64::saturating_add).saturating_sub(moved(&works));
-    let (reason, text, change) = match &stop {
-        Some(stop) => (stop.rule.clone(), stop.text.clone(), stop.change.clone()),
-        None => {
-            let text = format!("the {} plan keeps them apart", plan.strategy);
-            ("not-tried".to_owned(), text, Some(OTHER_STRATEGY.to_owned()))
-        }
+    let (reason, text, change) = if let Some(stop) = &stop {
+        (stop.rule.clone(), stop.text.clone(), stop.change.clone())
+    } else {
+        let text = format!("the {} plan keeps them apart", plan.strategy);
+        ("not-tried".to_owned(), text, Some(OTHER_STRATEGY.to_owned()))
     };
     Some(Single {
         place: place(explained, &works),

@@ -69,7 +69,9 @@ fn groups(page: &mut Page, plan: &ExplainedPlan) {
         let group = &plan.groups[position];
         page.blank();
         page.paragraph(Style::new().bold(), &heading(group), 4);
-        group_lines(group).iter().for_each(|line| page.indented(Style::new(), line, 4));
+        for line in group_lines(group) {
+            page.indented(Style::new(), &line, 4);
+        }
     }
     let rest = plan.groups.len() - shown.len();
     if rest > 0 {
@@ -135,7 +137,9 @@ fn misses(page: &mut Page, misses: &[ExplainedMiss]) {
     let shown = page.shown(misses.len());
     for miss in &misses[..shown] {
         page.paragraph(Style::new().fg_color(Some(AnsiColor::Yellow.into())), &miss_heading(miss), 4);
-        miss_lines(miss).iter().for_each(|line| page.indented(Style::new(), line, 4));
+        for line in miss_lines(miss) {
+            page.indented(Style::new(), &line, 4);
+        }
     }
     if shown < misses.len() {
         let rest = misses.len() - shown;

@@ -14,8 +14,10 @@ use crate::{Error, PlanOptions, Session, Strategy};
 
 pub use file::Baseline;
 
-/// The strategies that a new entry of a lock file gets: what fuses.
-const LOCKED: [Strategy; 2] = [Strategy::Standard, Strategy::Attention];
+/// The strategies that a new entry of a lock file gets: those that `plan` shows and that fuse.
+fn usual() -> Vec<Strategy> {
+    Strategy::DEFAULT.into_iter().filter(|&strategy| strategy != Strategy::Eager).collect()
+}
 
 /// Which model to hold against a lock file, and how.
 #[derive(Clone, Debug)]
@@ -98,7 +100,7 @@ impl Baseline {
         let settings = &request.settings;
         let name = settings.command();
         let strategies = match (strategies, self.strategies_of(&name)) {
-            ([], locked) if locked.is_empty() => LOCKED.to_vec(),
+            ([], locked) if locked.is_empty() => usual(),
             ([], locked) => locked,
             (asked, _) => asked.to_vec(),
         };

@@ -63,7 +63,8 @@ fn relative(folder: &Path, path: &Path) -> Option<String> {
         return None;
     }
     while from.peek().is_some() && from.peek() == to.peek() {
-        (from.next(), to.next());
+        from.next();
+        to.next();
     }
     let up = from.map(|_| "..".to_owned());
     let down = to.map(|part| match part {

@@ -26,7 +26,7 @@ fn tensor(shape: &[u64]) -> Value {
 }
 
 impl Builder {
-    fn add(&mut self, op: &str, target: &str, name: &str, args: Value, shape: &[u64]) -> Value {
+    fn add(&mut self, op: &str, target: &str, name: &str, args: &Value, shape: &[u64]) -> Value {
         let name = format!("{}_{name}", self.scope.replace('.', "_"));
         self.nodes.push(json!({
             "name": name, "op": op, "target": target, "args": args, "out": tensor(shape), "scope": self.scope,
@@ -34,7 +34,7 @@ impl Builder {
         json!({"ref": name})
     }
 
-    fn function(&mut self, target: &str, name: &str, args: Value, shape: &[u64]) -> Value {
+    fn function(&mut self, target: &str, name: &str, args: &Value, shape: &[u64]) -> Value {
         self.add("call_function", target, name, args, shape)
     }
 
@@ -44,7 +44,7 @@ impl Builder {
         let attributes = json!({"in_features": widths[0], "out_features": widths[1], "bias": false});
         let class = "torch.nn.modules.linear.Linear";
         self.modules.insert(path.clone(), json!({"class": class, "attrs": attributes, "params": {"weight": weight}}));
-        self.add("call_module", &path, name, json!([input]), &[1, LENGTH, widths[1]])
+        self.add("call_module", &path, name, &json!([input]), &[1, LENGTH, widths[1]])
     }
 
     fn layer(&mut self, input: &Value, broken: Option<Break>) -> Value {
@@ -56,11 +56,11 @@ impl Builder {
                 "call_method",
                 "reshape",
                 &format!("{name}_split"),
-                json!([all, 1, LENGTH, HEADS, WIDTH / HEADS]),
+                &json!([all, 1, LENGTH, HEADS, WIDTH / HEADS]),
                 &split,
             );
             let turned = [1, HEADS, LENGTH, WIDTH / HEADS];
-            builder.add("call_method", "transpose", &format!("{name}_heads"), json!([split, 1, 2]), &turned)
+            builder.add("call_method", "transpose", &format!("{name}_heads"), &json!([split, 1, 2]), &turned)
         };
         let (query, key, value) = (heads(self, "query"), heads(self, "key"), heads(self, "value"));
         let scores = [1, HEADS, LENGTH, LENGTH];
@@ -68,29 +68,29 @@ impl Builder {
             "call_method",
             "transpose",
             "key_turned",
-            json!([key, -2, -1]),
+            &json!([key, -2, -1]),
             &[1, HEADS, WIDTH / HEADS, LENGTH],
         );
-        let product = self.function("torch.matmul", "scores", json!([query, key]), &scores);
-        let scaled = self.function("operator.mul", "scaled", json!([product, 0.25]), &scores);
-        let weights = self.add("call_method", "softmax", "weights", json!([scaled, -1]), &scores);
+        let product = self.function("torch.matmul", "scores", &json!([query, key]), &scores);
+        let scaled = self.function("operator.mul", "scaled", &json!([product, 0.25]), &scores);
+        let weights = self.add("call_method", "softmax", "weights", &json!([scaled, -1]), &scores);
         let mut context =
-            self.function("torch.matmul", "context", json!([weights, value]), &[1, HEADS, LENGTH, WIDTH / HEADS]);
+            self.function("torch.matmul", "context", &json!([weights, value]), &[1, HEADS, LENGTH, WIDTH / HEADS]);
         if broken == Some(Break::SecondReader) {
-            let seen = self.function("torch.tanh", "seen", json!([weights]), &scores);
+            let seen = self.function("torch.tanh", "seen", &json!([weights]), &scores);
             context =
-                self.function("torch.matmul", "mixed", json!([seen, context]), &[1, HEADS, LENGTH, WIDTH / HEADS]);
+                self.function("torch.matmul", "mixed", &json!([seen, context]), &[1, HEADS, LENGTH, WIDTH / HEADS]);
         }
         let joined =
-            self.add("call_method", "transpose", "joined", json!([context, 1, 2]), &[1, LENGTH, HEADS, WIDTH / HEADS]);
-        let joined = self.add("call_method", "reshape", "rows", json!([joined, 1, LENGTH, WIDTH]), &rows);
+            self.add("call_method", "transpose", "joined", &json!([context, 1, 2]), &[1, LENGTH, HEADS, WIDTH / HEADS]);
+        let joined = self.add("call_method", "reshape", "rows", &json!([joined, 1, LENGTH, WIDTH]), &rows);
         let result = self.linear("out", &joined, [WIDTH, WIDTH]);
-        let sum = self.function("operator.add", "sum", json!([result, input]), &rows);
+        let sum = self.function("operator.add", "sum", &json!([result, input]), &rows);
         let wide = self.linear("up", &sum, [WIDTH, 4 * WIDTH]);
         let activation = if broken == Some(Break::OtherActivation) { "torch.tanh" } else { "torch.nn.functional.gelu" };
-        let active = self.function(activation, "active", json!([wide]), &[1, LENGTH, 4 * WIDTH]);
+        let active = self.function(activation, "active", &json!([wide]), &[1, LENGTH, 4 * WIDTH]);
         let narrow = self.linear("down", &active, [4 * WIDTH, WIDTH]);
-        self.function("operator.add", "end", json!([narrow, sum]), &rows)
+        self.function("operator.add", "end", &json!([narrow, sum]), &rows)
     }
 }
 

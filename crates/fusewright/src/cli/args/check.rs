@@ -47,7 +47,7 @@ pub(crate) struct CheckArguments {
     pub(crate) lenient: bool,
 
     /// Strategy to check; may be repeated [default: those of the lock file,
-    /// or standard and attention].
+    /// for a new entry those that plan shows and that fuse].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
 
@@ -90,7 +90,7 @@ pub(crate) enum CheckFormat {
     Github,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// JUnit XML, for CI systems that show tests.
+    /// `JUnit` XML, for CI systems that show tests.
     Junit,
 }
 
