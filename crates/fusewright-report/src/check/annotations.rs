@@ -64,9 +64,9 @@ pub fn sarif(report: &CheckReport, lock: Option<&str>) -> String {
 /// The check as a `JUnit` report: one test suite, a test case for each plan of each model.
 pub fn junit(report: &CheckReport) -> String {
     let mut cases = String::new();
-    let (mut tests, mut failures) = (0, 0);
+    let (mut count, mut failures) = (0, 0);
     let mut case = |name: &str, suite: &str, failure: Option<(&str, String)>| {
-        tests += 1;
+        count += 1;
         let _ = write!(cases, "    <testcase name=\"{}\" classname=\"{}\"", xml(name), xml(suite));
         match failure {
             None => cases.push_str("/>\n"),
@@ -97,7 +97,7 @@ pub fn junit(report: &CheckReport) -> String {
     }
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n  <testsuite name=\"fusewright check\" \
-         tests=\"{tests}\" failures=\"{failures}\">\n{cases}  </testsuite>\n</testsuites>\n"
+         tests=\"{count}\" failures=\"{failures}\">\n{cases}  </testsuite>\n</testsuites>\n"
     )
 }
 

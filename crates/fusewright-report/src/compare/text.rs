@@ -53,7 +53,7 @@ pub(super) fn verdict(report: &CompareReport) -> String {
         };
         let _ = write!(text, ", {before_text} become {after_text}, {}", tied(ratio));
     }
-    let differ = if report.same_model { "" } else { " The models differ in structure." };
+    let differ = if from.hash == to.hash { "" } else { " The models differ in structure." };
     format!("{text}.{differ}")
 }
 
@@ -77,9 +77,12 @@ impl Varies {
     }
 }
 
-/// The last part of a path: what a file is called.
+/// The last part of a path without its extensions: what a file is called.
 fn file_name(source: &str) -> &str {
-    source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(source)
+    let name = source.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(source);
+    let name = name.strip_suffix(".gz").unwrap_or(name);
+    let stem = [".onnx", ".pt2", ".json"].iter().find_map(|extension| name.strip_suffix(extension));
+    stem.filter(|stem| !stem.is_empty()).unwrap_or(name)
 }
 
 /// Names of models by their files, or by their paths where files have one name.

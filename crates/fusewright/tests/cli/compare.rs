@@ -27,7 +27,7 @@ fn two_versions_say_what_vanished_and_where() {
     let new = scratch.file("new.json", &encoder(4, Some((3, Break::SecondReader))));
     let page = lines(&stdout(&["compare", &old, &new, "--strategy", "attention"]));
     for says in [
-        "old.json → new.json: 20 kernels become 23 (+15.0 %)",
+        "old → new: 20 kernels become 23 (+15.0 %)",
         "The models differ in structure.",
         "attentions fused 4 of 4 3 of 4",
         "vanished: 1 × matmul_mul_softmax_matmul_copy_linear, in encoder.layers.3",

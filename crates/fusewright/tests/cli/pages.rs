@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::run::stdout;
 
-const PAGES: [(&str, &[&str]); 11] = [
+const PAGES: [(&str, &[&str]); 14] = [
     ("vit_b_16.txt", &["plan", "vit_b_16"]),
     ("vit_b_16.reference.txt", &["plan", "vit_b_16", "--profile", "reference"]),
     ("vit_b_16.md", &["plan", "vit_b_16", "--format", "markdown"]),
@@ -13,6 +13,9 @@ const PAGES: [(&str, &[&str]); 11] = [
     ("vit_b_16.dot", &["plan", "vit_b_16", "--format", "dot"]),
     ("resnet50.txt", &["plan", "resnet50"]),
     ("efficientnet_b0.groups.txt", &["plan", "efficientnet_b0", "--groups", "-n", "2"]),
+    ("vit_b_16.explain.txt", &["explain", "vit_b_16", "--strategy", "attention", "-n", "4"]),
+    ("vit_b_16.compare.txt", &["compare", "vit_b_16", "--strategy", "standard", "--strategy", "attention"]),
+    ("several-readers.txt", &["explain", "--rule", "several-readers"]),
     ("models.txt", &["models", "list"]),
     ("devices.txt", &["hw", "list"]),
     ("h100-sxm.txt", &["hw", "show", "h100-sxm"]),
@@ -49,6 +52,9 @@ fn pages_fit_a_terminal_of_80_columns() {
         &["--help"][..],
         &["plan", "--help"],
         &["dump", "-h"],
+        &["check", "--help"],
+        &["compare", "--help"],
+        &["explain", "--help"],
         &["hw", "-h"],
         &["hw", "show", "--help"],
         &["models", "list"],
