@@ -156,7 +156,7 @@ pub(super) fn label(explained: &Explained, group: usize) -> String {
 
 pub(super) fn kind(explained: &Explained, group: usize) -> GroupKind {
     let plan = explained.plan;
-    let merged = plan.merges.iter().any(|merge| plan.groups.of(merge.members[0]) as usize == group);
+    let merged = group < plan.counted && plan.pattern(group).starts_with("Parallel_");
     GroupKind::of(plan, group, merged)
 }
 
