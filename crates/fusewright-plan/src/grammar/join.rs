@@ -200,9 +200,6 @@ impl<'a> Grammar<'a> {
     /// several tensors would multiply what is read.
     fn prologue(&self, node: NodeId, iteration: Loop, part: &Draft) -> Result<(), Reason> {
         let graph = self.analysis.graph;
-        if matches!(graph.node(node).op, Op::Attention(_)) {
-            return Err(Reason::SeveralProducts);
-        }
         if !self.reads(node, part) {
             return Err(Reason::Unrelated);
         }
@@ -214,8 +211,19 @@ impl<'a> Grammar<'a> {
         if outside.iter().filter(whole).count() > 1 {
             return Err(Reason::EpilogueTooWide);
         }
-        let fits = |value: ValueId| self.analysis.storage.distinct_elements(value) == iteration.full;
-        if self.operands_from(node, part).all(fits) { Ok(()) } else { Err(Reason::OtherElements) }
+        let makers = self.works.makers(node).iter().filter(|&&maker| part.holds(maker));
+        let fits = makers.copied().all(|maker| self.loads_through(node, maker, iteration));
+        if fits { Ok(()) } else { Err(Reason::OtherElements) }
+    }
+
+    /// A product reads each element of a step's results once, and could compute it as it loads it. Attention ops are calls
+    /// of a library, which takes its operands as they are.
+    pub(crate) fn loads_through(&self, product: NodeId, maker: NodeId, iteration: Loop) -> bool {
+        let (graph, storage) = (self.analysis.graph, &self.analysis.storage);
+        let node = graph.node(product);
+        let from = |value: &&ValueId| graph.producer(storage.root(**value)) == Some(maker);
+        !matches!(node.op, Op::Attention(_))
+            && node.inputs.iter().filter(from).all(|&value| storage.distinct_elements(value) == iteration.full)
     }
 
     /// A step: after a product, or in a loop.

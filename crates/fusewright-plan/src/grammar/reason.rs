@@ -9,6 +9,8 @@ pub enum Reason {
     AttentionDoesNotFit,
     /// Something outside an attention reads its scores, which streaming never has whole.
     ScoresAreRead,
+    /// Its attention could stream, but takes less time as product, softmax and product.
+    StepsAreFaster,
     /// A norm or a softmax follows a product whose tiles hold only parts of a row.
     RowAfterProduct,
     /// The steps after a product read more tensors than registers can hold.
@@ -25,10 +27,11 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason.
-    pub const ALL: [Reason; 9] = [
+    pub const ALL: [Reason; 10] = [
         Reason::SeveralProducts,
         Reason::AttentionDoesNotFit,
         Reason::ScoresAreRead,
+        Reason::StepsAreFaster,
         Reason::RowAfterProduct,
         Reason::EpilogueTooWide,
         Reason::OtherElements,
@@ -43,6 +46,7 @@ impl Reason {
             Reason::SeveralProducts => "several-products",
             Reason::AttentionDoesNotFit => "attention-does-not-fit",
             Reason::ScoresAreRead => "scores-are-read",
+            Reason::StepsAreFaster => "steps-are-faster",
             Reason::RowAfterProduct => "row-after-product",
             Reason::EpilogueTooWide => "epilogue-too-wide",
             Reason::OtherElements => "other-elements",

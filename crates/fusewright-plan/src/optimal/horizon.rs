@@ -145,8 +145,10 @@ impl<'a> Horizon<'a> {
                 }
                 // A step after another product of its kernel's is none before a second one.
                 (Role::Product, Role::Product) => false,
-                (Role::Step(_), Role::Product) => {
-                    grammar.works.readers(maker) == [reader] && !grammar.works.escapes(maker)
+                (Role::Step(own), Role::Product) => {
+                    grammar.works.readers(maker) == [reader]
+                        && !grammar.works.escapes(maker)
+                        && grammar.loads_through(reader, maker, own)
                 }
                 _ => true,
             }

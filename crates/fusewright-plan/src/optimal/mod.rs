@@ -21,8 +21,8 @@ use horizon::Horizon;
 use priced::Drafts;
 use search::{Found, Search};
 
-/// States that the search keeps at once unless told otherwise.
-const WIDTH: usize = 4096;
+/// Choices that the search looks at before it hurries, unless told otherwise: a second or two.
+const EFFORT: u64 = 1_000_000;
 
 /// How good a plan is proven to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,22 +56,23 @@ pub struct OptimalFusionPartitioner<'a> {
     pub objective: Objective<'a>,
     /// What one kernel may hold.
     pub limits: Limits,
-    /// States that the search keeps at once: more prove more plans and take longer.
-    pub width: usize,
+    /// Choices that the search looks at before it only follows the most promising ones. What it then leaves out bounds
+    /// how far the plan may be from the best; a clock would make plans differ from run to run.
+    pub effort: u64,
 }
 
 impl<'a> OptimalFusionPartitioner<'a> {
     /// The fastest plan on a device; without one, the plan that moves the fewest bytes.
     pub fn new(device: Option<&'a fusewright_device::Device>) -> Self {
         let objective = device.map_or(Objective::Bytes, Objective::Time);
-        Self { objective, limits: device.map_or_else(Limits::generic, Limits::of), width: WIDTH }
+        Self { objective, limits: device.map_or_else(Limits::generic, Limits::of), effort: EFFORT }
     }
 
     fn search(&self, grammar: &Grammar) -> Found {
         let horizon = Horizon::of(grammar, order::order(grammar));
         let drafts = Drafts::new(grammar, self.objective);
         let rest = self.rest(grammar, &horizon);
-        Search::new(&horizon, drafts, rest, self.width).run()
+        Search::new(&horizon, drafts, rest, self.effort).run()
     }
 
     /// Per step, what the arithmetic of the products after it takes at least.

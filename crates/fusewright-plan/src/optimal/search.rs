@@ -14,8 +14,12 @@ use super::priced::{DraftId, Drafts};
 use super::state::{CLOSED, MOST_OPEN, Mask, Outlook, State, members};
 use crate::grammar::{Draft, Form, Grammar};
 
+/// States that are kept at once.
+const WIDTH: usize = 20_000;
+/// States that are kept once the effort is spent.
+const SPENT_WIDTH: usize = 32;
 /// Open drafts next to a node that are tried in all combinations.
-const MOST_ADJACENT: usize = 5;
+const MOST_ADJACENT: usize = 9;
 /// From this size on a draft's size is part of what distinguishes states.
 const LARGE: usize = 32;
 
@@ -46,14 +50,14 @@ pub(super) struct Search<'a> {
     front: Vec<NodeId>,
     /// Per step, no price of what comes after it is below this.
     rest: Vec<f64>,
-    width: usize,
+    effort: u64,
     bound: f64,
     looked_at: u64,
     widest: usize,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(horizon: &'a Horizon<'a>, drafts: Drafts<'a>, rest: Vec<f64>, width: usize) -> Self {
+    pub(super) fn new(horizon: &'a Horizon<'a>, drafts: Drafts<'a>, rest: Vec<f64>, effort: u64) -> Self {
         Self {
             grammar: horizon.grammar,
             horizon,
@@ -62,7 +66,7 @@ impl<'a> Search<'a> {
             joins: FxHashMap::default(),
             front: Vec::new(),
             rest,
-            width: width.max(1),
+            effort,
             bound: f64::INFINITY,
             looked_at: 0,
             widest: 0,
@@ -121,8 +125,9 @@ impl<'a> Search<'a> {
         self.front = front;
         let mut states = pool.states;
         self.widest = self.widest.max(states.len());
-        if states.len() > self.width {
-            self.prune(&mut states, step);
+        let width = if self.looked_at < self.effort { WIDTH } else { SPENT_WIDTH };
+        if states.len() > width {
+            self.prune(&mut states, width, step);
         }
         states
     }
@@ -264,15 +269,15 @@ impl<'a> Search<'a> {
         self.bound = self.bound.min(state.cost);
     }
 
-    fn prune(&mut self, states: &mut Vec<State>, step: u32) {
+    fn prune(&mut self, states: &mut Vec<State>, width: usize, step: u32) {
         let promise = |state: &State| {
             let open = state.outlook.open.iter().map(|&id| self.drafts.get(id).price).filter(|price| price.is_finite());
             state.cost + open.sum::<f64>()
         };
         states.sort_by(|a, b| promise(a).total_cmp(&promise(b)));
-        let least = states[self.width..].iter().map(|state| state.cost).fold(f64::INFINITY, f64::min);
+        let least = states[width..].iter().map(|state| state.cost).fold(f64::INFINITY, f64::min);
         self.bound = self.bound.min(least + self.rest[step as usize]);
-        states.truncate(self.width);
+        states.truncate(width);
     }
 }
 

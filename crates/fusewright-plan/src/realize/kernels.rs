@@ -37,7 +37,6 @@ pub(crate) fn launches(
         let steps = in_steps(&attention);
         let streaming = Kernel::Attention(attention);
         let pays = framework != Framework::None
-            || site.chain.len() > 1
             || device.is_none_or(|device| {
                 let us = |kernel: &Kernel| predict(device, kernel).us;
                 us(&streaming) <= steps.iter().map(us).sum()

@@ -70,7 +70,7 @@ impl Timing {
 /// Prices a plan.
 pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
     let limits = Limits::of(device);
-    let cut = segments(analysis, plan, &Grammar::of(analysis, limits));
+    let mut cut = segments(analysis, plan, &Grammar::of(analysis, limits));
     let framework = Framework::of(analysis, plan, device);
     let costs = group_costs(analysis.graph, &analysis.storage, &cut.kernels);
     let mut timing = Timing {
@@ -90,9 +90,12 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         let site = cut.attention[number].and_then(|site| analysis.attentions.sites.get(site as usize));
         let streams =
             |site: &fusewright_pattern::AttentionSite| limits.streams(site, site_element_bytes(analysis.graph, site));
-        for kernel in
-            launches(analysis, cut.kernels.members(number), &costs[number], site, streams, framework, Some(device))
-        {
+        let members = cut.kernels.members(number);
+        let kernels = launches(analysis, members, &costs[number], site, streams, framework, Some(device));
+        if cut.attention[number].is_some() && kernels.len() > 1 {
+            cut.reasons[group as usize].get_or_insert(Reason::StepsAreFaster);
+        }
+        for kernel in kernels {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);

@@ -181,6 +181,13 @@ pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
          weights or a second use of them need the scores in memory. Export without them.",
     ),
     (
+        "steps-are-faster",
+        "reason",
+        "an attention could be one streaming kernel, and takes less time as product, softmax and product",
+        "At short sequences, and in element types that the streaming kernel has no matrix unit for, the scores are small and \
+         the plain products run at a higher rate. Longer sequences, half precision or another device turn that round.",
+    ),
+    (
         "row-after-product",
         "reason",
         "a norm, a softmax or a reduction follows a product",

@@ -88,6 +88,7 @@ pub(crate) fn realize_text(reason: Reason) -> &'static str {
             "the blocks of the attention do not fit on chip, or the device has no such kernel"
         }
         Reason::ScoresAreRead => "something outside the attention reads its scores",
+        Reason::StepsAreFaster => "the attention could stream, but is faster as product, softmax and product here",
         Reason::RowAfterProduct => "a norm, softmax or reduction needs whole rows, and a product makes parts of them",
         Reason::EpilogueTooWide => "the steps around the product read more tensors than registers hold",
         Reason::OtherElements => "the two run over different elements",
