@@ -408,9 +408,13 @@ impl<'a> Matcher<'a> {
         state: &Matched,
     ) -> bool {
         let most = factors.len();
-        for split in splits(self.at, value, most + 2, Taking::Powers) {
+        for mut split in splits(self.at, value, most + 2, Taking::Powers) {
+            let mut computed = None;
             if split.parts.len() > most {
-                continue;
+                computed = self.computed_number(coefficient, 1.0, most, &mut split, state);
+                if computed.is_none() {
+                    continue;
+                }
             }
             let exponents: Vec<f64> = factors.iter().map(|factor| factor.exponent).collect();
             let optional: Vec<bool> = factors.iter().map(|factor| factor.optional).collect();
@@ -418,7 +422,9 @@ impl<'a> Matcher<'a> {
             for order in orders(&optional, split.parts.len()) {
                 let mut state = state.clone();
                 state.nodes.extend(&split.nodes);
-                if !self.number(coefficient, split.number, &split, &mut state) {
+                if computed.is_some() {
+                    state.defect.clone_from(&computed);
+                } else if !self.number(coefficient, split.number, &split, &mut state) {
                     continue;
                 }
                 let mut pairs = Vec::new();
@@ -453,12 +459,21 @@ impl<'a> Matcher<'a> {
         state: &Matched,
     ) -> bool {
         let most = wanted.len();
-        for split in splits(self.at, value, most, Taking::Addends) {
+        for mut split in splits(self.at, value, most + 1, Taking::Addends) {
+            let mut computed = None;
+            if split.parts.len() > most {
+                computed = self.computed_number(constant, 0.0, most, &mut split, state);
+                if computed.is_none() {
+                    continue;
+                }
+            }
             let optional: Vec<bool> = wanted.iter().map(|addend| addend.optional).collect();
             for order in orders(&optional, split.parts.len()) {
                 let mut state = state.clone();
                 state.nodes.extend(&split.nodes);
-                if !self.number(constant, split.number, &split, &mut state) {
+                if computed.is_some() {
+                    state.defect.clone_from(&computed);
+                } else if !self.number(constant, split.number, &split, &mut state) {
                     continue;
                 }
                 let matched = order.iter().zip(&split.parts);
@@ -475,6 +490,32 @@ impl<'a> Matcher<'a> {
             }
         }
         false
+    }
+
+    /// In a run that may break a constraint: a factor too many, of one element, stands where the pattern has a number. It is
+    /// taken out of the split.
+    fn computed_number(
+        &self,
+        wanted: &Number,
+        neutral: f64,
+        most: usize,
+        split: &mut Split,
+        state: &Matched,
+    ) -> Option<Defect> {
+        let graph = self.graph();
+        let may = self.tolerant && state.defect.is_none() && self.rule.tells(&Reason::NotConstant);
+        if !may || *wanted == Number::Is(neutral) || split.parts.len() != most + 1 {
+            return None;
+        }
+        let single = |value: ValueId| graph.tensor(value).is_some_and(|tensor| tensor.elements() == 1);
+        let at = split.parts.iter().position(|&(value, _)| single(value))?;
+        let (value, _) = split.parts.remove(at);
+        let expected = match wanted {
+            Number::Is(number) => number_text(*number),
+            Number::Named(name) => format!("a number, ${name}"),
+        };
+        let evidence = self.evidence(split.nodes.last().copied(), value, self.name(value), expected);
+        Some(Defect { reason: Reason::NotConstant, evidence })
     }
 
     /// Goals for the parts of a product or sum, leaves to be looked at last.
@@ -551,7 +592,8 @@ impl<'a> Matcher<'a> {
             }
         }
         let size = |matched: &Matched| {
-            (matched.nodes.len(), matched.defect.as_ref().map_or(u32::MAX, |defect| defect.reason.weight()))
+            let weight = matched.defect.as_ref().map_or(u32::MAX, |defect| defect.reason.weight());
+            (matched.defect.is_none(), matched.nodes.len(), weight)
         };
         if self.best.as_ref().is_none_or(|best| size(&state) > size(best)) {
             self.best = Some(state);

@@ -266,10 +266,14 @@ fn drop_explained(at: &Surroundings, library: &Library, findings: &mut Findings)
         kept.push(candidate);
     }
     findings.misses.retain(|miss| {
-        let known = largest.get(&(family(miss.rule), miss.anchor)).map(|&known| &kept[known]);
-        known.is_none_or(|known| {
-            let (there, here) = (work(&known.nodes), work(&miss.nodes));
-            there.len() < here.len() && inside(&there, &here) && known.rule != miss.rule
+        let here = work(&miss.nodes);
+        let places = [Some(miss.anchor), here.last().copied()];
+        places.into_iter().flatten().all(|place| {
+            let known = largest.get(&(family(miss.rule), place)).map(|&known| &kept[known]);
+            known.is_none_or(|known| {
+                let there = work(&known.nodes);
+                there.len() < here.len() && inside(&there, &here) && known.rule != miss.rule
+            })
         })
     });
     findings.candidates = kept;

@@ -167,10 +167,10 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
     for (rule, (times, kernels, bytes)) in &rules {
         out += &format!("{rule:columns$}  {times:>5}  {kernels:>7}  {:>8}\n", bytes_text(*bytes));
     }
-    type Key<'a> = (&'a str, &'a str, &'a str, &'a str);
+    type Key<'a> = (&'a str, &'a str, &'a str);
     let mut misses: Vec<(Key, Vec<&MissReport>)> = Vec::new();
     for miss in &report.misses {
-        let key = (&*miss.rule, &*miss.reason, &*miss.evidence.expected, kind(&miss.evidence.found));
+        let key = (&*miss.rule, &*miss.reason, kind(&miss.evidence.found));
         match misses.iter_mut().find(|(known, _)| *known == key) {
             Some((_, same)) => same.push(miss),
             None => misses.push((key, vec![miss])),
@@ -195,8 +195,7 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let at = evidence.value.as_ref().map_or(String::new(), |value| {
             format!(" at %{value}: {}", evidence.value_type.as_deref().unwrap_or_default())
         });
-        let text =
-            format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
+        let text = format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
         for line in wrap(&printable(&text), width.saturating_sub(4), 0) {
             out += &format!("    {line}\n");
         }
@@ -206,12 +205,5 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
 
 /// What a finding shares with those of other layers: its first word, without names.
 fn kind(found: &str) -> &str {
-    found
-        .split_whitespace()
-        .next()
-        .unwrap_or_default()
-        .trim_start_matches(|c| c == '%')
-        .split(|c: char| !c.is_ascii_alphabetic())
-        .next()
-        .unwrap_or_default()
+    found.split(|c: char| !c.is_ascii_alphabetic() && c != '_').next().unwrap_or_default()
 }
