@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use fusewright_cost::SetCosts;
 use fusewright_ir::{NodeId, TensorType};
-use fusewright_pattern::{AttentionMiss, Miss, MissedStep};
+use fusewright_pattern::{AttentionMiss, Miss, MissedStep, Recogniser, RuleId};
 use fusewright_plan::{RefusedMerge, StopReason, Stops};
 use serde::Serialize;
 
@@ -23,6 +23,8 @@ const ATTENTION: &str = "attention";
 pub struct ExplainedMiss {
     /// Stable id of the rule that would fuse.
     pub rule: String,
+    /// Stable id of the rule that describes the place more closely, e.g. `causal-attention`; `null` where none does.
+    pub variant: Option<String>,
     /// Stable id of the reason.
     pub reason: String,
     /// `near`: a rule holds but for one constraint. `apart`: it holds, and this plan does otherwise. `refused`: it holds,
@@ -61,7 +63,7 @@ struct Single {
 pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Option<NodeId>) -> Vec<ExplainedMiss> {
     let findings = &explained.findings;
     let attentions = &explained.subject.analysis.attentions;
-    let told_by_library = explained.library.find(ATTENTION).is_some();
+    let told_by_library = explained.library.rules().any(|(_, rule)| rule.recogniser == Some(Recogniser::Attention));
     let concerns = |nodes: &[NodeId]| only.is_none_or(|id| nodes.contains(&id));
     let costs = SetCosts::of(explained.subject.analysis.graph, &explained.subject.analysis.storage);
     let near = findings
@@ -71,7 +73,9 @@ pub(super) fn explained_misses(explained: &Explained, stops: &Stops, only: Optio
         .map(|miss| near(explained, miss));
     let candidates = findings.candidates.iter().filter(|candidate| concerns(&candidate.nodes));
     let candidates = candidates.filter_map(|candidate| {
-        apart(explained, stops, &costs, &explained.library.rule(candidate.rule).id, &candidate.nodes)
+        let (rule, variant) = names_of_rule(explained, candidate.rule);
+        let found = apart(explained, stops, &costs, &rule, &candidate.nodes)?;
+        Some(Single { miss: ExplainedMiss { variant, ..found.miss }, ..found })
     });
     // Where the library has no rule of its own for them, attentions are known from the analysis.
     let sites = if told_by_library { &[][..] } else { &attentions.sites };
@@ -112,6 +116,15 @@ impl ExplainedMiss {
     }
 }
 
+/// The id of a rule, and that of the kind of attention where it is one.
+fn names_of_rule(explained: &Explained, rule: RuleId) -> (String, Option<String>) {
+    let rule = explained.library.rule(rule);
+    match rule.recogniser {
+        Some(Recogniser::Attention) if rule.id != ATTENTION => (ATTENTION.to_owned(), Some(rule.id.clone())),
+        _ => (rule.id.clone(), None),
+    }
+}
+
 /// A rule that holds but for one constraint.
 fn near(explained: &Explained, miss: &Miss) -> Single {
     let graph = explained.subject.analysis.graph;
@@ -123,11 +136,13 @@ fn near(explained: &Explained, miss: &Miss) -> Single {
         (found, expected) => format!(": found {found}, expected {expected}"),
     };
     let value = evidence.value.map(|value| graph.value_name(value).to_owned());
+    let (rule, variant) = names_of_rule(explained, miss.rule);
     let at = value.as_ref().map_or_else(String::new, |name| format!(" at `{name}`"));
     Single {
         place: place(explained, &miss.nodes),
         miss: ExplainedMiss {
-            rule: explained.library.rule(miss.rule).id.clone(),
+            rule,
+            variant,
             reason: miss.reason.id().to_owned(),
             kind: "near".to_owned(),
             times: 1,
@@ -158,6 +173,7 @@ fn no_attention(explained: &Explained, miss: &AttentionMiss) -> Single {
         place: place(explained, &[miss.softmax]),
         miss: ExplainedMiss {
             rule: ATTENTION.to_owned(),
+            variant: None,
             reason: reason.to_owned(),
             kind: "near".to_owned(),
             times: 1,
@@ -208,6 +224,7 @@ fn apart(explained: &Explained, stops: &Stops, costs: &SetCosts, rule: &str, nod
         place: place(explained, &works),
         miss: ExplainedMiss {
             rule: rule.to_owned(),
+            variant: None,
             reason,
             kind: "apart".to_owned(),
             times: 1,
@@ -241,6 +258,7 @@ fn refused(explained: &Explained, refused: &RefusedMerge) -> Single {
         place: place(explained, &refused.merge.members),
         miss: ExplainedMiss {
             rule: "parallel-linear".to_owned(),
+            variant: None,
             reason: super::stop::id_of(&StopReason::NoGain { apart: 0.0, together: 0.0 }).to_owned(),
             kind: "refused".to_owned(),
             times: 1,

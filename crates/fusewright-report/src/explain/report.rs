@@ -100,7 +100,7 @@ impl ExplainReport {
                 let realized = group.not_realizable.as_ref().is_some_and(|reason| reason.rule == id);
                 ends || realized || group.rules.iter().any(|rule| rule == id)
             });
-            plan.misses.retain(|miss| miss.rule == id || miss.reason == id);
+            plan.misses.retain(|miss| miss.rule == id || miss.reason == id || miss.variant.as_deref() == Some(id));
         }
         self
     }

@@ -132,6 +132,8 @@ fn words(
             let text = format!("{value} is read by {readers}, so it must be written");
             let change = if *caller {
                 "do not return this value, or accept that it is written"
+            } else if reader_ops.iter().any(|op| op == "is_nan") {
+                "export without the guard (IsNaN, Where) against rows that a mask hides wholly, or with a mask that hides none"
             } else {
                 "let one of the readers take its operand from elsewhere, or accept that the value is written"
             };

@@ -150,7 +150,8 @@ fn misses(page: &mut Page, misses: &[ExplainedMiss]) {
 
 /// What a miss is and where.
 pub(super) fn miss_heading(miss: &ExplainedMiss) -> String {
-    format!("{}\u{a0}× {}, {}: {}", miss.times, miss.rule, miss.reason, places_text(&miss.places))
+    let variant = miss.variant.as_ref().map_or_else(String::new, |variant| format!(" ({variant})"));
+    format!("{}\u{a0}× {}{variant}, {}: {}", miss.times, miss.rule, miss.reason, places_text(&miss.places))
 }
 
 /// What there is to say of a miss, a line each.

@@ -195,7 +195,8 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let at = evidence.value.as_ref().map_or(String::new(), |value| {
             format!(" at %{value}: {}", evidence.value_type.as_deref().unwrap_or_default())
         });
-        let text = format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
+        let text =
+            format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
         for line in wrap(&printable(&text), width.saturating_sub(4), 0) {
             out += &format!("    {line}\n");
         }
