@@ -53,13 +53,13 @@ fn a_broken_attention_is_a_miss_with_its_evidence() {
     assert_eq!(plan(&report)["groups"], Value::Array(Vec::new()));
     let misses = plan(&report)["misses"].as_array().expect("a list");
     let miss = misses.iter().find(|miss| miss["rule"] == "attention").expect("the attention of layer 2 is missed");
-    assert_eq!((&miss["reason"], &miss["times"]), (&"several-readers".into(), &1.into()));
+    assert_eq!((&miss["kind"], &miss["reason"], &miss["times"]), (&"near".into(), &"second-reader".into(), &1.into()));
     assert_eq!(miss["places"]["encoder.layers.2"], 1);
-    assert_eq!((&miss["node"], &miss["shape"]), (&"encoder_layers_2_weights".into(), &"f32[1, 4, 16, 16]".into()));
+    assert_eq!((&miss["node"], &miss["shape"]), (&"encoder_layers_2_seen".into(), &"f32[1, 4, 16, 16]".into()));
     assert!(miss["change"].is_string() && miss["kernels_saved"].as_u64() >= Some(1), "{miss}");
-    let page = lines(&stdout(&["explain", &path, "--strategy", "attention", "--rule", "several-readers"]));
-    assert!(page.starts_with("several-readers (reason) several nodes read a value"), "{page}");
-    assert!(page.contains("1 × attention, several-readers: in encoder.layers.2"), "{page}");
+    let page = lines(&stdout(&["explain", &path, "--strategy", "attention", "--rule", "second-reader"]));
+    assert!(page.starts_with("second-reader (reason) "), "{page}");
+    assert!(page.contains("1 × attention, second-reader: in encoder.layers.2"), "{page}");
     assert!(!page.contains("linear_gelu_linear"), "{page}");
 }
 
