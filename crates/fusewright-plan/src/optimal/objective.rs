@@ -29,7 +29,7 @@ pub(super) struct Slope {
 }
 
 impl<'a> Objective<'a> {
-    pub(super) fn device(self) -> Option<&'a Device> {
+    pub(crate) fn device(self) -> Option<&'a Device> {
         match self {
             Objective::Bytes => None,
             Objective::Time(device) => Some(device),
@@ -37,7 +37,7 @@ impl<'a> Objective<'a> {
     }
 
     /// The price of what one kernel of the grammar launches.
-    pub(super) fn price(self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
+    pub(crate) fn price(self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
         match self {
             Objective::Bytes => cost.moved() as f64 + KERNEL * f64::from(cost.kernels),
             Objective::Time(device) => launches.iter().map(|kernel| predict(device, kernel).us).sum(),
