@@ -108,7 +108,8 @@ impl Baseline {
         let profile = settings::profile(settings).map_err(|problem| self.bad_setting(&name, problem))?;
         let model = session.load(self.path_of_model(&settings.model))?;
         let device = settings.hw.as_ref().map(|hw| crate::device(self.path_of_device(hw))).transpose()?;
-        let plans = model.plan(&PlanOptions { strategies, profile, groups: false, device: device.clone() })?;
+        let plans =
+            model.plan(&PlanOptions { strategies, profile, device: device.clone(), ..PlanOptions::default() })?;
         let subject = Subject { analysis: plans.analysis(), source: model.source(), format: model.format() };
         let timed: Vec<_> = plans.timings().map(|(_, plan, timing)| (plan, Some(timing))).collect();
         let all: Vec<_> = plans.plans().map(|(_, plan)| plan).collect();
