@@ -9,7 +9,6 @@ mod energy;
 mod group;
 mod kv_cache;
 mod memory;
-mod region;
 mod set;
 pub mod time;
 
@@ -18,5 +17,4 @@ pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
 pub use kv_cache::{KvCache, kv_cache};
 pub use memory::peak_memory;
-pub use region::region_cost;
-pub use set::SetCosts;
+pub use set::{SetCosts, region_cost};

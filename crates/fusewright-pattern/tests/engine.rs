@@ -3,11 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use fusewright_ir::{Consumers, Graph, NodeId, Storage, text, verify};
 use fusewright_pattern::{Findings, Library, Surroundings, find, find_attentions};
 use fusewright_testing::{cases, graphs};
 use proptest::prelude::*;
+
+static LIBRARY: LazyLock<Library> = LazyLock::new(Library::built_in);
 
 fn search(graph: &Graph, library: &Library) -> Findings {
     let (storage, consumers) = (Storage::of(graph), Consumers::of(graph));
@@ -51,10 +54,9 @@ proptest! {
 
     #[test]
     fn findings_of_random_graphs_are_sound(sample in graphs(40)) {
-        let library = Library::built_in();
-        let findings = search(&sample.0, &library);
+        let findings = search(&sample.0, &LIBRARY);
         look_sound(&sample.0, &findings)?;
-        prop_assert_eq!(findings, search(&sample.0, &library));
+        prop_assert_eq!(findings, search(&sample.0, &LIBRARY));
     }
 
     /// An example of the library with a few characters changed: whatever it is then, reading it ends well.
@@ -89,6 +91,17 @@ proptest! {
             "id = 'a'\ntitle = 'b'\nfamily = 'c'\nexactness = 'bit-identical'\ndocumentation = 'd'\n[[form]]\npattern = '''\n{quoted}\n'''\n"
         );
         let _ = Library::default().add("any.toml", &file);
+    }
+}
+
+/// Pieces of real models, whole and broken.
+#[test]
+fn findings_of_all_examples_are_sound() {
+    for (_, rule) in LIBRARY.rules() {
+        for example in &rule.examples {
+            let graph = text::parse(&example.graph).unwrap();
+            look_sound(&graph, &search(&graph, &LIBRARY)).unwrap();
+        }
     }
 }
 

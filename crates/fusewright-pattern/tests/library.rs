@@ -63,8 +63,9 @@ fn the_table_holds_the_files_of_the_folder() {
     let mut names: Vec<String> = names.collect();
     names.sort();
     if std::env::var_os("BLESS").is_some() {
-        let rows: String =
+        let rows: Vec<String> =
             names.iter().map(|name| format!("    (\"{name}\", include_str!(\"../../library/{name}\")),\n")).collect();
+        let rows = rows.concat();
         let text = format!(
             "//! The built-in pattern files, in the order of their names. `BLESS=1 cargo test -p fusewright-pattern` writes \
              this file.\n\npub(super) const FILES: &[(&str, &str)] = &[\n{rows}];\n"

@@ -91,7 +91,7 @@ pub use model::{
 };
 pub use patterns::{
     CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
-    pattern_list_json, pattern_page, pattern_table,
+    pattern_list_json, pattern_page, pattern_table, reason_page,
 };
 pub use places::{Places, fold_places, place_template, unfold_place, without_braces};
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};

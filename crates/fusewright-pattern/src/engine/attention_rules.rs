@@ -19,8 +19,10 @@ use crate::{AttentionKind, AttentionMiss, AttentionSite, MaskKind, MissedStep};
 /// The rule that stands for all of them, and for what is none of them.
 const ANY: &str = "attention";
 
+type Fits = fn(&AttentionSite) -> bool;
+
 /// Rules by what a site is, the most particular first.
-const KINDS: [(&str, fn(&AttentionSite) -> bool); 9] = [
+const KINDS: [(&str, Fits); 9] = [
     ("attention-sinks", |site| site.sinks),
     ("windowed-attention", |site| matches!(site.mask, MaskKind::Window(_))),
     ("block-masked-attention", |site| matches!(site.mask, MaskKind::Boolean | MaskKind::Additive)),
@@ -39,8 +41,7 @@ const NEARBY: usize = 16;
 
 pub(super) fn find(at: &Surroundings, library: &Library, findings: &mut Findings) {
     let Some(any) = library.find(ANY) else { return };
-    let rules: Vec<(RuleId, fn(&AttentionSite) -> bool)> =
-        KINDS.iter().filter_map(|&(id, fits)| Some((library.find(id)?, fits))).collect();
+    let rules: Vec<(RuleId, Fits)> = KINDS.iter().filter_map(|&(id, fits)| Some((library.find(id)?, fits))).collect();
     for site in &at.attentions.sites {
         let mut fitting = rules.iter().filter(|(_, fits)| fits(site)).map(|(rule, _)| *rule);
         let rule = fitting.next().unwrap_or(any);
@@ -49,15 +50,12 @@ pub(super) fn find(at: &Surroundings, library: &Library, findings: &mut Findings
         let outputs: Vec<ValueId> =
             site.chain.last().map(|&last| at.graph.node(last).outputs.to_vec()).unwrap_or_default();
         let saving = region::saving(at, &nodes, &outputs);
-        match broken(at, site, &nodes, &outputs) {
-            Some((reason, evidence)) => {
-                let change = library.rule(any).change(&reason);
-                findings.misses.push(Miss { rule: any, reason, evidence, nodes, anchor: site.anchor, saving, change });
-            }
-            None => {
-                let values = Vec::new();
-                findings.candidates.push(Candidate { rule, also, nodes, anchor: site.anchor, values, saving });
-            }
+        let anchor = site.anchor;
+        if let Some((reason, evidence)) = broken(at, site, &nodes, &outputs) {
+            let change = library.rule(any).change(&reason);
+            findings.misses.push(Miss { rule: any, reason, evidence, nodes, anchor, saving, change });
+        } else {
+            findings.candidates.push(Candidate { rule, also, nodes, anchor, values: Vec::new(), saving });
         }
     }
     let family = &library.rule(any).family;
@@ -65,8 +63,7 @@ pub(super) fn find(at: &Surroundings, library: &Library, findings: &mut Findings
     let explained: FxHashSet<NodeId> = kin.flat_map(|candidate| candidate.nodes.iter().copied()).collect();
     let mut miss = |softmax: NodeId, (reason, evidence): (Reason, Evidence)| {
         let nodes = nearby(at, softmax);
-        let outputs: Vec<ValueId> =
-            nodes.last().map(|&last| at.graph.node(last).outputs.to_vec()).unwrap_or_default();
+        let outputs: Vec<ValueId> = nodes.last().map(|&last| at.graph.node(last).outputs.to_vec()).unwrap_or_default();
         let saving = region::saving(at, &nodes, &outputs);
         let change = library.rule(any).change(&reason);
         findings.misses.push(Miss { rule: any, reason, evidence, nodes, anchor: softmax, saving, change });
@@ -92,7 +89,8 @@ fn between_products(at: &Surroundings, softmax: NodeId, axis: usize) -> Option<E
     let (&first, &last) = (nodes.first()?, nodes.last()?);
     let adjusts = |&id: &NodeId| matches!(graph.node(id).op, Op::Pointwise(_) | Op::Copy(_) | Op::View(_));
     let ends = [first, last, softmax];
-    let products = first < softmax && softmax < last && [first, last].iter().all(|&id| multiplies_activations(graph, Some(id)));
+    let products =
+        first < softmax && softmax < last && [first, last].iter().all(|&id| multiplies_activations(graph, Some(id)));
     if !products || !nodes.iter().filter(|id| !ends.contains(id)).all(adjusts) {
         return None;
     }
@@ -161,10 +159,7 @@ fn broken(
         if let Some(value) = computed {
             let found = format!("computed by {}", graph.producer(value).map_or("the caller", |id| graph.node_name(id)));
             let expected = "a constant or a parameter".to_owned();
-            return Some((
-                Reason::ScaleNotConstant,
-                Evidence { node: Some(id), value: Some(value), found, expected },
-            ));
+            return Some((Reason::ScaleNotConstant, Evidence { node: Some(id), value: Some(value), found, expected }));
         }
     }
     region::check(at, nodes, outputs).err().flatten()
@@ -182,7 +177,11 @@ fn enlarged(graph: &Graph, id: NodeId) -> Option<(Reason, Evidence)> {
     if result.elements() <= widest.elements() && result.rank() <= widest.rank() {
         return None;
     }
-    let mask = node.inputs.iter().copied().max_by_key(|&input| graph.tensor(input).map_or(0, |t| t.rank()))?;
+    let mask = node
+        .inputs
+        .iter()
+        .copied()
+        .max_by_key(|&input| graph.tensor(input).map_or(0, fusewright_ir::TensorType::rank))?;
     let shape = |value: ValueId| graph.tensor(value).map_or(String::new(), |t| format!("{:?}", t.shape.as_slice()));
     let found = format!("a mask of shape {}", shape(mask));
     let expected = format!("one that broadcasts to {:?}", widest.shape.as_slice());

@@ -189,9 +189,8 @@ impl Comparison {
                 && side.has_kind(|side| matches!(side, Side::Shape(_) | Side::DType(_)))
         };
         let ordered = !matches!(self.relation, Relation::Equal | Relation::Differs);
-        kind(&self.left) == kind(&self.right)
-            && !(ordered && kind(&self.left) != 0)
-            && !inside(&self.left)
-            && !inside(&self.right)
+        let kinds = (kind(&self.left), kind(&self.right));
+        let fits = kinds.0 == kinds.1 && (kinds.0 == 0 || !ordered);
+        fits && !inside(&self.left) && !inside(&self.right)
     }
 }

@@ -83,8 +83,8 @@ pub(super) fn read(name: &str, text: &str, built_in: bool) -> Result<Rule, Patte
     })?;
     let kebab = |text: &str| {
         let parts = text.split('-');
-        let fine = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        text.len() <= 64 && parts.into_iter().all(fine)
+        let plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        text.len() <= 64 && parts.into_iter().all(plain)
     };
     for (what, field) in [("id", &file.id), ("family", &file.family)] {
         if !kebab(field.get_ref()) {
@@ -130,7 +130,7 @@ pub(super) fn read(name: &str, text: &str, built_in: bool) -> Result<Rule, Patte
         let form = terms::form(entry.pattern.get_ref());
         forms.push(form.map_err(|problem| place.inside(&entry.pattern, problem.line, problem.problem))?);
     }
-    let examples = file.example.iter().map(|entry| place.example(entry)).collect::<Result<_, _>>()?;
+    let examples = file.example.iter().map(|entry| place.example(entry, built_in)).collect::<Result<_, _>>()?;
     Ok(Rule {
         texts: file.form.iter().map(|entry| entry.pattern.get_ref().trim().to_owned()).collect(),
         id: file.id.into_inner(),
@@ -175,11 +175,14 @@ impl Place<'_> {
         self.at_line(self.line_of(span.start) + line - 1 + usize::from(begins_below), problem)
     }
 
-    fn example(&self, entry: &ExampleEntry) -> Result<Example, PatternError> {
-        let graph = fusewright_ir::text::parse(entry.graph.get_ref());
-        let graph = graph.map_err(|problem| self.inside(&entry.graph, problem.line, problem.problem))?;
-        if let Err(problem) = fusewright_ir::verify(&graph) {
-            return Err(self.at(entry.graph.span().start, format!("this graph is not well-formed: {problem}")));
+    /// An example; the graphs of built-in files are read by a test, not each time.
+    fn example(&self, entry: &ExampleEntry, built_in: bool) -> Result<Example, PatternError> {
+        if !built_in {
+            let graph = fusewright_ir::text::parse(entry.graph.get_ref());
+            let graph = graph.map_err(|problem| self.inside(&entry.graph, problem.line, problem.problem))?;
+            if let Err(problem) = fusewright_ir::verify(&graph) {
+                return Err(self.at(entry.graph.span().start, format!("this graph is not well-formed: {problem}")));
+            }
         }
         Ok(Example {
             title: entry.title.clone(),

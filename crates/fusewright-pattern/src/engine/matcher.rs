@@ -6,23 +6,23 @@
 //! nothing does, a second run may break one constraint and keeps the match that covers the most nodes.
 
 use fusewright_ir::ops::Contraction;
-use fusewright_ir::{Attribute, Graph, NodeId, Op, Origin, ValueId};
+use fusewright_ir::{Graph, NodeId, Op, Origin, ValueId};
 use rustc_hash::FxHashMap;
 
 use super::findings::{Evidence, RuleId};
-use super::form::{Applied, Form, LeafKind, Number, Setting, Term, TermId};
+use super::form::{Applied, Form, LeafKind, Number, Term, TermId};
 use super::library::Rule;
 use super::operand::{self, MOVED, PROJECTION};
 use super::reason::Reason;
 use super::search::Surroundings;
+use super::settings::{near, number_text};
+use super::split::{Split, Taking, orders, splits};
 use super::{region, transparent};
 use crate::projection::weight_of;
 use crate::projection_of;
 
 /// Most goals that one anchor may take.
 const BUDGET: u32 = 4096;
-/// Most nodes of a product or sum that are taken apart together.
-const WIDEST: usize = 9;
 
 /// Where rules that others build on have matched: by rule and result, the first value they name and their nodes.
 pub(super) type Found = FxHashMap<(RuleId, ValueId), (ValueId, Vec<NodeId>)>;
@@ -60,6 +60,10 @@ pub(super) struct Matcher<'a> {
 
 type Goals = Vec<(TermId, ValueId)>;
 
+fn evidence_at(node: Option<NodeId>, value: ValueId, found: String, expected: String) -> Evidence {
+    Evidence { node, value: Some(value), found, expected }
+}
+
 impl<'a> Matcher<'a> {
     pub(super) fn new(
         at: &'a Surroundings<'a>,
@@ -89,7 +93,7 @@ impl<'a> Matcher<'a> {
         self.best
     }
 
-    fn graph(&self) -> &'a Graph {
+    pub(super) fn graph(&self) -> &'a Graph {
         self.at.graph
     }
 
@@ -103,7 +107,7 @@ impl<'a> Matcher<'a> {
                 if self.same(bound, value) {
                     continue;
                 }
-                let evidence = self.evidence(self.graph().producer(value), value, self.name(value), self.name(bound));
+                let evidence = evidence_at(self.graph().producer(value), value, self.name(value), self.name(bound));
                 if self.break_one(&mut state, Reason::DifferentValue, evidence) {
                     continue;
                 }
@@ -130,12 +134,8 @@ impl<'a> Matcher<'a> {
         format!("%{}", self.graph().value_name(value))
     }
 
-    fn evidence(&self, node: Option<NodeId>, value: ValueId, found: String, expected: String) -> Evidence {
-        Evidence { node, value: Some(value), found, expected }
-    }
-
     /// Breaks a constraint, if this run may and none is broken yet.
-    fn break_one(&self, state: &mut Matched, reason: Reason, evidence: Evidence) -> bool {
+    pub(super) fn break_one(&self, state: &mut Matched, reason: Reason, evidence: Evidence) -> bool {
         let may = self.tolerant && state.defect.is_none() && self.rule.tells(&reason);
         if may {
             state.defect = Some(Defect { reason, evidence });
@@ -159,11 +159,11 @@ impl<'a> Matcher<'a> {
         match (kind, owned) {
             (LeafKind::Parameter, false) => {
                 let made = node.map_or("an input", |node| graph.node(node).op.mnemonic());
-                let evidence = self.evidence(node, value, format!("made by {made}"), "a parameter".to_owned());
+                let evidence = evidence_at(node, value, format!("made by {made}"), "a parameter".to_owned());
                 self.break_one(state, Reason::NotParameter, evidence)
             }
             (LeafKind::Activation, true) => {
-                let evidence = self.evidence(node, value, "a stored tensor".to_owned(), "a computed one".to_owned());
+                let evidence = evidence_at(node, value, "a stored tensor".to_owned(), "a computed one".to_owned());
                 self.break_one(state, Reason::NotActivation, evidence)
             }
             _ => true,
@@ -208,12 +208,12 @@ impl<'a> Matcher<'a> {
                     return true;
                 }
             }
-            let passes = if moved {
+            let goes_on = if moved {
                 transparent::is_moving(graph, id)
             } else {
                 transparent::is_transparent(graph, self.at.storage, id)
             };
-            if !passes || passed.len() == transparent::LONGEST {
+            if !goes_on || passed.len() == transparent::LONGEST {
                 break;
             }
             let Some(&input) = graph.node(id).inputs.first() else { break };
@@ -301,67 +301,6 @@ impl<'a> Matcher<'a> {
         may && self.solve(exchanged, state)
     }
 
-    fn settings(&self, applied: &Applied, id: NodeId, state: &mut Matched) -> bool {
-        if applied.settings.is_empty() {
-            return true;
-        }
-        let graph = self.graph();
-        let node = graph.node(id);
-        let rank = node.inputs.first().and_then(|&x| graph.tensor(x)).map_or(0, fusewright_ir::TensorType::rank);
-        let mut given =
-            operand::as_slice(graph, id).map_or_else(|| node.op.attributes(), |slice| Op::from(slice).attributes());
-        // A new axis counts.
-        let rank = rank + usize::from(node.op.mnemonic() == "stack");
-        for (name, setting) in &applied.settings {
-            let attribute = given.take(name);
-            let holds = match (setting, &attribute) {
-                (Setting::Number(Number::Named(number)), Some(attribute)) => match as_number(name, attribute, rank) {
-                    Some(value) => state.name_number(number, value, self.rule.tolerance),
-                    None => false,
-                },
-                (Setting::Number(Number::Is(wanted)), Some(attribute)) => {
-                    let wanted = if is_axis(name) { from_front(*wanted, rank) } else { *wanted };
-                    as_number(name, attribute, rank).is_some_and(|value| near(value, wanted, self.rule.tolerance))
-                        || matches!(attribute, Attribute::Ints(ints) if ints.len() == 1
-                            && near(from_front(ints[0] as f64, rank), wanted, 0.0))
-                }
-                (Setting::Ints(wanted), Some(Attribute::Ints(ints))) if is_axis(name) => {
-                    let places = |ints: &[i64]| {
-                        let mut places: Vec<i64> =
-                            ints.iter().map(|&axis| from_front(axis as f64, rank) as i64).collect();
-                        places.sort_unstable();
-                        places
-                    };
-                    places(wanted) == places(ints)
-                }
-                (Setting::Ints(wanted), Some(Attribute::Ints(ints))) => wanted == ints,
-                (Setting::Text(wanted), Some(Attribute::Text(text))) => wanted == text,
-                (Setting::Flag(wanted), Some(Attribute::Bool(flag))) => wanted == flag,
-                (Setting::Flag(false), None) => true,
-                _ => false,
-            };
-            if holds {
-                continue;
-            }
-            let reason = match setting {
-                _ if is_axis(name) => Reason::WrongAxis,
-                Setting::Number(_) => Reason::WrongConstant,
-                _ => Reason::WrongAttribute,
-            };
-            let found = attribute.map_or("none".to_owned(), |attribute| shown(&attribute));
-            let evidence = Evidence {
-                node: Some(id),
-                value: node.outputs.first().copied(),
-                found: format!("{name} = {found}"),
-                expected: format!("{name} = {}", shown_setting(setting, &state.numbers)),
-            };
-            if !self.break_one(state, reason, evidence) {
-                return false;
-            }
-        }
-        true
-    }
-
     /// Another op of the same kind stands where the term asks for one, or a step too many stands before it.
     fn instead(&mut self, term: TermId, applied: &Applied, value: ValueId, goals: &Goals, state: &Matched) -> bool {
         let graph = self.graph();
@@ -376,7 +315,7 @@ impl<'a> Matcher<'a> {
         if alike && term != self.form.anchor && node.inputs.len() == applied.operands.len() {
             let mut state = state.clone();
             state.nodes.push(id);
-            let evidence = self.evidence(Some(id), value, found.to_owned(), expected.clone());
+            let evidence = evidence_at(Some(id), value, found.to_owned(), expected.clone());
             if self.break_one(&mut state, Reason::OtherOp, evidence) {
                 let mut goals = goals.clone();
                 goals.extend(applied.operands.iter().copied().zip(node.inputs.iter().copied()));
@@ -388,7 +327,7 @@ impl<'a> Matcher<'a> {
         if node.inputs.len() == 1 && beyond.is_some_and(|beyond| self.is_op(applied, beyond, input)) {
             let mut state = state.clone();
             state.nodes.push(id);
-            let evidence = self.evidence(Some(id), value, found.to_owned(), expected);
+            let evidence = evidence_at(Some(id), value, found.to_owned(), expected);
             if self.break_one(&mut state, Reason::StepBetween, evidence) {
                 let mut goals = goals.clone();
                 state.bound[term] = None;
@@ -431,7 +370,7 @@ impl<'a> Matcher<'a> {
                 let mut fits = true;
                 for (at, &(part, power)) in order.iter().zip(&split.parts) {
                     if !near(power, exponents[*at], 1e-6) {
-                        let evidence = self.evidence(
+                        let evidence = evidence_at(
                             split.nodes.last().copied(),
                             part,
                             format!("power {power}"),
@@ -514,7 +453,7 @@ impl<'a> Matcher<'a> {
             Number::Is(number) => number_text(*number),
             Number::Named(name) => format!("a number, ${name}"),
         };
-        let evidence = self.evidence(split.nodes.last().copied(), value, self.name(value), expected);
+        let evidence = evidence_at(split.nodes.last().copied(), value, self.name(value), expected);
         Some(Defect { reason: Reason::NotConstant, evidence })
     }
 
@@ -639,200 +578,8 @@ impl<'a> Matcher<'a> {
     }
 }
 
-impl Matched {
-    /// Gives a number a name, or compares it with the one that has it.
-    fn name_number(&mut self, name: &str, value: f64, tolerance: f64) -> bool {
-        match self.numbers.iter().find(|(known, _)| known == name) {
-            Some((_, known)) => near(*known, value, tolerance),
-            None => {
-                self.numbers.push((name.to_owned(), value));
-                true
-            }
-        }
-    }
-}
-
-/// A product or sum taken apart: parts with their powers or signs, and the number that stands with them.
-struct Split {
-    number: f64,
-    parts: Vec<(ValueId, f64)>,
-    nodes: Vec<NodeId>,
-    /// The node that the number stands in.
-    numbered: Option<NodeId>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Taking {
-    Powers,
-    Addends,
-}
-
-/// All ways to take a value apart into at most `most` parts, the ones that go furthest first.
-fn splits(at: &Surroundings, value: ValueId, most: usize, taking: Taking) -> Vec<Split> {
-    let neutral = if taking == Taking::Powers { 1.0 } else { 0.0 };
-    let start = Split { number: neutral, parts: Vec::new(), nodes: Vec::new(), numbered: None };
-    let mut open: Vec<(Split, Vec<(ValueId, f64)>)> = vec![(start, vec![(value, 1.0)])];
-    let mut done: Vec<Split> = Vec::new();
-    let mut tries = 0;
-    while let Some((mut split, mut pending)) = open.pop() {
-        tries += 1;
-        if tries > 256 || done.len() >= 32 {
-            break;
-        }
-        let Some((value, weight)) = pending.pop() else {
-            if split.nodes.is_empty() {
-                continue;
-            }
-            merge_equal(at, &mut split.parts, taking);
-            if split.parts.len() <= most && !split.parts.is_empty() {
-                done.push(split);
-            }
-            continue;
-        };
-        let apart = take_apart(at, value, weight, taking);
-        let room = split.nodes.len() < WIDEST;
-        // Kept as it is: tried after taking it apart, hence pushed first.
-        if split.parts.len() < most + 2 {
-            let mut kept = Split { parts: split.parts.clone(), nodes: split.nodes.clone(), ..split };
-            kept.parts.push((value, weight));
-            open.push((kept, pending.clone()));
-        }
-        if let Some(apart) = apart.filter(|_| room) {
-            if taking == Taking::Powers {
-                split.number *= apart.number;
-            } else {
-                split.number += apart.number;
-            }
-            if apart.number != neutral {
-                split.numbered = Some(apart.node);
-            }
-            split.nodes.extend(apart.passed);
-            split.nodes.push(apart.node);
-            pending.extend(apart.parts);
-            open.push((split, pending));
-        }
-    }
-    done
-}
-
-struct Apart {
-    node: NodeId,
-    passed: Vec<NodeId>,
-    number: f64,
-    parts: Vec<(ValueId, f64)>,
-}
-
-fn take_apart(at: &Surroundings, value: ValueId, weight: f64, taking: Taking) -> Option<Apart> {
-    let (end, passed) = transparent::stripped(at.graph, at.storage, value);
-    match taking {
-        Taking::Powers => {
-            let powers = operand::powers(at.graph, end)?;
-            // √(a·b) is √a·√b only for numbers that are not negative, so roots of products stay together.
-            let whole = weight.fract() == 0.0;
-            if !whole && (powers.factors.len() > 1 || powers.coefficient <= 0.0) {
-                return None;
-            }
-            let parts = powers.factors.iter().map(|&(value, power)| (value, power * weight)).collect();
-            Some(Apart { node: powers.node, passed, number: powers.coefficient.powf(weight), parts })
-        }
-        Taking::Addends => {
-            let sum = operand::addends(at.graph, end)?;
-            let sign = |minus: bool| if minus { -weight } else { weight };
-            let parts = sum.addends.iter().map(|&(value, minus)| (value, sign(minus))).collect();
-            Some(Apart { node: sum.node, passed, number: sum.constant * weight, parts })
-        }
-    }
-}
-
-/// x · x is x².
-fn merge_equal(at: &Surroundings, parts: &mut Vec<(ValueId, f64)>, taking: Taking) {
-    if taking == Taking::Addends {
-        return;
-    }
-    let mut merged: Vec<(ValueId, ValueId, f64)> = Vec::new();
-    for &(value, power) in parts.iter() {
-        let end = transparent::stripped(at.graph, at.storage, value).0;
-        match merged.iter_mut().find(|(_, known, _)| *known == end) {
-            Some((_, _, sum)) => *sum += power,
-            None => merged.push((value, end, power)),
-        }
-    }
-    *parts = merged.into_iter().filter(|&(_, _, power)| power != 0.0).map(|(value, _, power)| (value, power)).collect();
-}
-
-/// All ways to give `parts` things to places, all but the optional places taken.
-fn orders(optional: &[bool], parts: usize) -> Vec<Vec<usize>> {
-    fn extend(optional: &[bool], parts: usize, chosen: &mut Vec<usize>, out: &mut Vec<Vec<usize>>) {
-        if chosen.len() == parts {
-            if optional.iter().enumerate().all(|(at, optional)| *optional || chosen.contains(&at)) {
-                out.push(chosen.clone());
-            }
-            return;
-        }
-        for at in 0..optional.len() {
-            if !chosen.contains(&at) {
-                chosen.push(at);
-                extend(optional, parts, chosen, out);
-                chosen.pop();
-            }
-        }
-    }
-    let mut out = Vec::new();
-    extend(optional, parts, &mut Vec::new(), &mut out);
-    out
-}
-
 fn is_commutative(mnemonic: &str) -> bool {
     matches!(mnemonic, "maximum" | "minimum" | "and" | "or" | "xor" | "eq" | "ne")
-}
-
-fn is_axis(setting: &str) -> bool {
-    matches!(setting, "axis" | "axes")
-}
-
-fn from_front(axis: f64, rank: usize) -> f64 {
-    if axis < 0.0 { axis + rank as f64 } else { axis }
-}
-
-fn as_number(name: &str, attribute: &Attribute, rank: usize) -> Option<f64> {
-    let number = match attribute {
-        Attribute::Int(int) => *int as f64,
-        Attribute::Float(float) => *float,
-        _ => return None,
-    };
-    Some(if is_axis(name) { from_front(number, rank) } else { number })
-}
-
-fn near(a: f64, b: f64, tolerance: f64) -> bool {
-    a == b || (a - b).abs() <= tolerance * a.abs().max(b.abs())
-}
-
-fn number_text(number: f64) -> String {
-    let short = format!("{number:.6e}").parse::<f64>().unwrap_or(number);
-    short.to_string()
-}
-
-fn shown(attribute: &Attribute) -> String {
-    match attribute {
-        Attribute::Int(int) => int.to_string(),
-        Attribute::Float(float) => number_text(*float),
-        Attribute::Bool(flag) => flag.to_string(),
-        Attribute::Ints(ints) => format!("{ints:?}"),
-        Attribute::Text(text) => text.clone(),
-    }
-}
-
-fn shown_setting(setting: &Setting, numbers: &[(String, f64)]) -> String {
-    match setting {
-        Setting::Number(Number::Is(number)) => number_text(*number),
-        Setting::Number(Number::Named(name)) => {
-            let known = numbers.iter().find(|(known, _)| known == name);
-            known.map_or(format!("${name}"), |(_, number)| number_text(*number))
-        }
-        Setting::Ints(ints) => format!("{ints:?}"),
-        Setting::Text(text) => text.clone(),
-        Setting::Flag(flag) => flag.to_string(),
-    }
 }
 
 /// Ops that stand for each other in models: functions of one tensor, reductions, norms, choices between two numbers.

@@ -25,6 +25,8 @@ mod projection_rules;
 mod reason;
 mod region;
 mod search;
+mod settings;
+mod split;
 mod syntax;
 mod table;
 mod terms;

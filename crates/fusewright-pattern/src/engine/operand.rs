@@ -57,7 +57,7 @@ pub(super) struct Powers {
 pub(super) struct Addends {
     pub(super) node: NodeId,
     pub(super) constant: f64,
-    pub(super) addends: SmallVec<[(ValueId, bool); 2]>,
+    pub(super) parts: SmallVec<[(ValueId, bool); 2]>,
 }
 
 /// The maker of a value as a product.
@@ -102,7 +102,7 @@ pub(super) fn addends(graph: &Graph, value: ValueId) -> Option<Addends> {
     let id = graph.producer(value)?;
     let node = graph.node(id);
     let &x = node.inputs.first()?;
-    let make = |constant: f64, addends: SmallVec<[(ValueId, bool); 2]>| Some(Addends { node: id, constant, addends });
+    let make = |constant: f64, parts: SmallVec<[(ValueId, bool); 2]>| Some(Addends { node: id, constant, parts });
     let Op::Pointwise(pointwise) = &node.op else { return None };
     match pointwise {
         Pointwise::Unary(Unary::Neg) => make(0.0, smallvec![(x, true)]),

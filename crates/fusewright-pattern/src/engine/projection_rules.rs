@@ -167,7 +167,9 @@ fn modulates(at: &Surroundings, node: NodeId) -> bool {
         for &reader in at.consumers.of_value(value).iter().take(8) {
             let node = at.graph.node(reader);
             match &node.op {
-                Op::Pointwise(Pointwise::WithScalar { kind: Binary::Add, scalar, .. }) if *scalar == 1.0 => {
+                Op::Pointwise(Pointwise::WithScalar { kind: Binary::Add, scalar, .. })
+                    if super::settings::near(*scalar, 1.0, 0.0) =>
+                {
                     return true;
                 }
                 Op::Pointwise(Pointwise::Binary(Binary::Add)) if adds_bias(at, reader) => {

@@ -127,6 +127,12 @@ fn word_end(text: &str, is_word: impl Fn(char) -> bool) -> usize {
     text.len()
 }
 
+fn number(word: &str) -> Option<f64> {
+    let starts = word.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
+    let infinite = matches!(word, "inf" | "-inf");
+    if starts || infinite { word.parse::<f64>().ok().filter(|n| !n.is_nan()) } else { None }
+}
+
 struct Parser {
     tokens: Vec<(usize, Token)>,
     next: usize,
@@ -229,12 +235,6 @@ impl Parser {
         }
     }
 
-    fn number(&self, word: &str) -> Option<f64> {
-        let starts = word.starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '.');
-        let infinite = matches!(word, "inf" | "-inf");
-        if starts || infinite { word.parse::<f64>().ok().filter(|n| !n.is_nan()) } else { None }
-    }
-
     fn expression(&mut self) -> Result<Expression, SyntaxError> {
         self.depth += 1;
         if self.depth > DEEPEST {
@@ -260,7 +260,7 @@ impl Parser {
             return Ok(Expression::Rule { id, operand });
         }
         let word = self.word("a value, a number or an op")?;
-        if let Some(number) = self.number(&word) {
+        if let Some(number) = number(&word) {
             return Ok(Expression::Number(Number::Is(number)));
         }
         let mut names = vec![word];
@@ -320,7 +320,7 @@ impl Parser {
             return Ok(Setting::Text(text));
         }
         let word = self.word("a number, a list, a text, true or false")?;
-        match (word.as_str(), self.number(&word)) {
+        match (word.as_str(), number(&word)) {
             ("true", _) => Ok(Setting::Flag(true)),
             ("false", _) => Ok(Setting::Flag(false)),
             (_, Some(number)) => Ok(Setting::Number(Number::Is(number))),
@@ -397,7 +397,7 @@ impl Parser {
             return Ok(Side::Named(self.word("the name of a number")?));
         }
         let word = self.word("a number, $name, dim, rank, elements, shape or dtype")?;
-        if let Some(number) = self.number(&word) {
+        if let Some(number) = number(&word) {
             return Ok(Side::Number(number));
         }
         if !matches!(word.as_str(), "dim" | "rank" | "elements" | "shape" | "dtype") {

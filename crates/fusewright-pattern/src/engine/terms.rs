@@ -22,6 +22,11 @@ pub(super) fn form(text: &str) -> Result<Form, SyntaxError> {
     building.finish()
 }
 
+/// Exactly this number.
+fn is(number: f64, wanted: f64) -> bool {
+    number.total_cmp(&wanted).is_eq()
+}
+
 /// A number or a term.
 enum Lowered {
     Number(Number),
@@ -194,8 +199,8 @@ impl Building {
                     }
                     Term::Product { coefficient: Number::Is(c), factors }
                         if self.names[term].is_none()
-                            && *c == -1.0
-                            && matches!(&factors[..], [one] if one.exponent == 1.0 && !one.optional) =>
+                            && is(*c, -1.0)
+                            && matches!(&factors[..], [one] if is(one.exponent, 1.0) && !one.optional) =>
                     {
                         addends.push(Addend { term: factors[0].term, negative: !negative, optional });
                     }
@@ -234,7 +239,7 @@ impl Building {
                     Number::Is(product) => *product *= number.powf(exponent),
                     Number::Named(_) => return self.fail("a product holds a number or a named number, not both"),
                 },
-                Lowered::Number(named) if coefficient == Number::Is(1.0) && exponent == 1.0 => coefficient = named,
+                Lowered::Number(named) if coefficient == Number::Is(1.0) && is(exponent, 1.0) => coefficient = named,
                 Lowered::Number(_) => return self.fail("a product holds one named number, as a factor"),
                 Lowered::Term(term) => match &self.terms[term] {
                     Term::Product { coefficient: Number::Is(inner), factors: parts }
@@ -243,7 +248,7 @@ impl Building {
                         let inner = inner.powf(exponent);
                         match &mut coefficient {
                             Number::Is(product) => *product *= inner,
-                            Number::Named(_) if inner == 1.0 => {}
+                            Number::Named(_) if is(inner, 1.0) => {}
                             Number::Named(_) => {
                                 return self.fail("a product holds a number or a named number, not both");
                             }

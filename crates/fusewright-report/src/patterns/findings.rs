@@ -1,6 +1,7 @@
 //! Candidates and misses of a model.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use fusewright_ir::{Graph, NodeId};
 use fusewright_pattern::{Findings, Library, Miss, Saving};
@@ -147,6 +148,9 @@ fn module(graph: &Graph, nodes: &[NodeId]) -> String {
     nodes.first().map_or(String::new(), |&id| graph.text(graph.node(id).source.scope).to_owned())
 }
 
+/// What misses of one kind share: rule, reason, kind of finding.
+type Place<'a> = (&'a str, &'a str, &'a str);
+
 /// The findings for people: candidates counted by rule, misses counted by rule, reason and what was found, each with a
 /// place as an example.
 pub fn findings_text(report: &FindingsReport, width: usize) -> String {
@@ -162,13 +166,12 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
     if rules.is_empty() {
         out += "no rule fires\n";
     } else {
-        out += &format!("{:columns$}  times  kernels     bytes\n", "rule");
+        let _ = writeln!(out, "{:columns$}  times  kernels     bytes", "rule");
     }
     for (rule, (times, kernels, bytes)) in &rules {
-        out += &format!("{rule:columns$}  {times:>5}  {kernels:>7}  {:>8}\n", bytes_text(*bytes));
+        let _ = writeln!(out, "{rule:columns$}  {times:>5}  {kernels:>7}  {:>8}", bytes_text(*bytes));
     }
-    type Key<'a> = (&'a str, &'a str, &'a str);
-    let mut misses: Vec<(Key, Vec<&MissReport>)> = Vec::new();
+    let mut misses: Vec<(Place, Vec<&MissReport>)> = Vec::new();
     for miss in &report.misses {
         let key = (&*miss.rule, &*miss.reason, kind(&miss.evidence.found));
         match misses.iter_mut().find(|(known, _)| *known == key) {
@@ -185,8 +188,9 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let first = same[0];
         let bytes = same.iter().fold(0_u64, |sum, miss| sum.saturating_add(miss.saving.bytes));
         let kernels: u64 = same.iter().map(|miss| u64::from(miss.saving.kernels)).sum();
-        out += &format!(
-            "  {rule}: {reason}, {} time{}, would save {kernels} kernels and {}\n",
+        let _ = writeln!(
+            out,
+            "  {rule}: {reason}, {} time{}, would save {kernels} kernels and {}",
             same.len(),
             if same.len() == 1 { "" } else { "s" },
             bytes_text(bytes)
@@ -198,7 +202,7 @@ pub fn findings_text(report: &FindingsReport, width: usize) -> String {
         let text =
             format!("{}; found {}, expected {}{at}. {}.", first.title, evidence.found, evidence.expected, first.change);
         for line in wrap(&printable(&text), width.saturating_sub(4), 0) {
-            out += &format!("    {line}\n");
+            let _ = writeln!(out, "    {line}");
         }
     }
     out

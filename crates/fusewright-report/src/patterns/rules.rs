@@ -1,5 +1,7 @@
 //! The rules of a library: as a list, and one with all that its file says.
 
+use std::fmt::Write;
+
 use fusewright_pattern::{Library, Reason, Rule};
 use serde::Serialize;
 
@@ -63,15 +65,19 @@ fn families(library: &Library) -> Vec<(&str, Vec<&Rule>)> {
     families
 }
 
-/// The rules by family, a line each.
-pub fn pattern_table(library: &Library) -> String {
+/// The rules by family, their titles wrapped at `columns`.
+pub fn pattern_table(library: &Library, columns: usize) -> String {
     let width = library.rules().map(|(_, rule)| rule.id.len()).max().unwrap_or(0);
     let mut out = String::new();
     for (family, rules) in families(library) {
         out += family;
         out.push('\n');
         for rule in rules {
-            out += &format!("  {:width$}  {}\n", rule.id, rule.title);
+            let indent = width + 4;
+            for (number, line) in (0..).zip(wrap(&rule.title, columns.saturating_sub(indent), 0)) {
+                let id = if number == 0 { rule.id.as_str() } else { "" };
+                let _ = writeln!(out, "  {id:width$}  {line}");
+            }
         }
     }
     out
@@ -107,6 +113,22 @@ pub fn pattern_json(rule: &Rule) -> String {
     serde_json::to_string_pretty(&page).expect("the page holds strings and numbers only") + "\n"
 }
 
+/// A reason for people: what it means, what helps, and which rules show it.
+pub fn reason_page(library: &Library, reason: &Reason, width: usize) -> String {
+    let mut out = String::new();
+    for text in [format!("{}: {}", reason.id(), reason.title()), format!("what helps: {}", reason.change())] {
+        for line in wrap(&text, width, 2) {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+    let shows = |rule: &&Rule| rule.examples.iter().any(|example| example.misses.iter().any(|id| id == reason.id()));
+    let ids: Vec<&str> = library.rules().map(|(_, rule)| rule).filter(shows).map(|rule| rule.id.as_str()).collect();
+    for line in wrap(&format!("shown by: {}", ids.join(" ")), width, 2) {
+        let _ = writeln!(out, "{line}");
+    }
+    out
+}
+
 /// A rule for people.
 pub fn pattern_page(rule: &Rule, width: usize) -> String {
     let mut out = format!("{}: {}\n{}, {}, {}\n", rule.id, rule.title, rule.family, rule.exactness.name(), rule.file);
@@ -118,12 +140,12 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         }
     }
     if let Some(recogniser) = rule.recogniser {
-        out += &format!("\nfound by code that recognises {}, not by a pattern\n", recogniser.name());
+        let _ = writeln!(out, "\nfound by code that recognises {}, not by a pattern", recogniser.name());
     }
     for text in &rule.texts {
         out += "\npattern\n";
         for line in text.lines() {
-            out += &format!("  {line}\n");
+            let _ = writeln!(out, "  {line}");
         }
     }
     out += "\nexamples\n";
@@ -133,7 +155,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
         } else {
             format!("misses: {}", example.misses.join(", "))
         };
-        out += &format!("  {} ({says})\n", example.title);
+        let _ = writeln!(out, "  {} ({says})", example.title);
     }
     let reasons: Vec<&str> = rule.examples.iter().flat_map(|example| &example.misses).map(String::as_str).collect();
     let mut told = Vec::new();
@@ -148,7 +170,7 @@ pub fn pattern_page(rule: &Rule, width: usize) -> String {
     for id in told {
         let text = format!("{id}: {}", Reason::from_id(id).title());
         for line in wrap(&text, width.saturating_sub(2), 2) {
-            out += &format!("  {line}\n");
+            let _ = writeln!(out, "  {line}");
         }
     }
     out

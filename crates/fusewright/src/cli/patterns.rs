@@ -1,8 +1,12 @@
 //! `fusewright patterns`
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
-use fusewright::report::{FindingsReport, findings_text, pattern_json, pattern_list_json, pattern_page, pattern_table};
+use fusewright::pattern::Reason;
+use fusewright::report::{
+    FindingsReport, findings_text, pattern_json, pattern_list_json, pattern_page, pattern_table, reason_page,
+};
 use fusewright::{Analysis, add_pattern_file, check_examples, find_patterns, find_rule, pattern_library};
 
 use super::args::{ListFormat, ModelArguments, OutputArguments, PatternsArguments, PatternsCommand};
@@ -17,13 +21,17 @@ pub(crate) fn run(arguments: &PatternsArguments) -> Result<(), Failure> {
         PatternsCommand::List { patterns, format, output } => {
             let library = pattern_library(patterns)?;
             let text = match format {
-                ListFormat::Text => pattern_table(&library),
+                ListFormat::Text => pattern_table(&library, WIDTH),
                 ListFormat::Json => pattern_list_json(&library),
             };
             output::write(output, &text, Style::Plain)
         }
         PatternsCommand::Show { id, patterns, format, output } => {
             let library = pattern_library(patterns)?;
+            let reason = Reason::ALL.iter().find(|reason| reason.id() == id);
+            if let (Some(reason), None, ListFormat::Text) = (reason, library.find(id), format) {
+                return output::write(output, &reason_page(&library, reason, WIDTH), Style::Plain);
+            }
             let rule = find_rule(&library, id)?;
             let text = match format {
                 ListFormat::Text => pattern_page(library.rule(rule), WIDTH),
@@ -64,7 +72,7 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
                 let wrong = check_examples(&library, rule);
                 if wrong.is_empty() {
                     let rule = library.rule(rule);
-                    fine += &format!("{}: fine, `{}`, {} examples\n", path.display(), rule.id, rule.examples.len());
+                    let _ = writeln!(fine, "{}: fine, `{}`, {} examples", path.display(), rule.id, rule.examples.len());
                 }
                 wrong.iter().map(|e| format!("{}: example \"{}\": {}", path.display(), e.title, e.problem)).collect()
             }

@@ -10,6 +10,7 @@ mod hardware;
 mod inputs;
 mod output;
 mod pages;
+mod patterns;
 mod run;
 mod scratch;
 mod stack;

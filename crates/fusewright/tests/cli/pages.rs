@@ -20,6 +20,9 @@ const PAGES: [(&str, &[&str]); 14] = [
     ("devices.txt", &["hw", "list"]),
     ("h100-sxm.txt", &["hw", "show", "h100-sxm"]),
     ("tpu-v5e.txt", &["hw", "show", "tpu-v5e"]),
+    ("patterns.txt", &["patterns", "list"]),
+    ("gelu-erf.txt", &["patterns", "show", "gelu-erf"]),
+    ("llama-3-8b.patterns.txt", &["patterns", "find", "llama-3-8b"]),
 ];
 
 #[test]
@@ -58,6 +61,8 @@ fn pages_fit_a_terminal_of_80_columns() {
         &["hw", "-h"],
         &["hw", "show", "--help"],
         &["models", "list"],
+        &["patterns", "list"],
+        &["patterns", "find", "--help"],
     ] {
         assert!(stdout(help).lines().all(|line| line.chars().count() <= 80), "{help:?}");
     }

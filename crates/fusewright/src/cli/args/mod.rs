@@ -168,9 +168,9 @@ pub(crate) enum PatternsCommand {
         #[command(flatten)]
         output: OutputArguments,
     },
-    /// All that is known of one: what it computes, its pattern, its examples.
+    /// All that is known of one: what it computes, its pattern, its examples; or what a reason means.
     Show {
-        /// Its id.
+        /// Id of a rule or of a reason.
         #[arg(value_name = "ID")]
         id: String,
 
