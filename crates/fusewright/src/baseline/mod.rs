@@ -62,6 +62,23 @@ impl Baseline {
         self.lock().models.values().map(request).collect()
     }
 
+    /// What a request stands for: its own entry, or, where it names a model without options and the lock file has the
+    /// model with options only, each of these.
+    pub fn meant_by(&self, request: CheckRequest) -> Vec<CheckRequest> {
+        let settings = &request.settings;
+        let plain = LockSettings {
+            model: settings.model.clone(),
+            profile: Profile::Default.name().to_owned(),
+            ..LockSettings::default()
+        };
+        if *settings != plain || self.lock().models.contains_key(&settings.command()) {
+            return vec![request];
+        }
+        let of_model = self.requests().into_iter().filter(|other| other.settings.model == settings.model);
+        let others: Vec<CheckRequest> = of_model.collect();
+        if others.is_empty() { vec![request] } else { others }
+    }
+
     /// Plans a model and holds it against its entry.
     ///
     /// ```
