@@ -24,6 +24,8 @@ use crate::projection_of;
 /// Most goals that one anchor may take, and most where a constraint may be broken.
 const BUDGET: u32 = 4096;
 const TOLERANT_BUDGET: u32 = 1024;
+/// Most orders of factors and addends that one anchor may take.
+const ORDERS: u32 = 1 << 14;
 
 /// Where rules that others build on have matched: by rule and result, the first value they name and their nodes.
 pub(super) type Found = FxHashMap<(RuleId, ValueId), (ValueId, Vec<NodeId>)>;
@@ -56,6 +58,7 @@ pub(super) struct Matcher<'a> {
     pub(super) anchor: NodeId,
     pub(super) tolerant: bool,
     pub(super) budget: u32,
+    orders: u32,
     best: Option<Matched>,
 }
 
@@ -82,7 +85,7 @@ impl<'a> Matcher<'a> {
         tolerant: bool,
     ) -> Self {
         let budget = if tolerant { TOLERANT_BUDGET } else { BUDGET };
-        Self { at, rule, form, found, rules, anchor, tolerant, budget, best: None }
+        Self { at, rule, form, found, rules, anchor, tolerant, budget, orders: ORDERS, best: None }
     }
 
     /// Tries the form with its root at a value.
@@ -400,6 +403,8 @@ impl<'a> Matcher<'a> {
                 continue;
             }
             for order in orders(&optional, split.parts.len()) {
+                let Some(left) = self.orders.checked_sub(1) else { return true };
+                self.orders = left;
                 let chosen = || order.iter().map(|&at| &wanted[at]).zip(&split.parts);
                 let wrong = chosen().find(|(part, (_, weight))| !near(part.weight, *weight, 1e-6));
                 // Signs are no matter of degree: a difference is not nearly a sum.
