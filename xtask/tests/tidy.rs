@@ -51,6 +51,7 @@ fn licences_are_permissive() {
         "Zlib",
         "Unicode-3.0",
         "Unlicense",
+        "BSL-1.0",
         "CC0-1.0",
         "0BSD",
     ];

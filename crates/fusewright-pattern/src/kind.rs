@@ -48,6 +48,33 @@ pub enum Kind {
     Copy,
 }
 
+impl Kind {
+    /// Public name, as it stands in the ids of pair rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Convolution => "convolution",
+            Kind::BatchNorm => "batch-norm",
+            Kind::LayerNorm => "layer-norm",
+            Kind::Relu => "relu",
+            Kind::Relu6 => "relu6",
+            Kind::Silu => "silu",
+            Kind::Gelu => "gelu",
+            Kind::Sigmoid => "sigmoid",
+            Kind::HardSwish => "hard-swish",
+            Kind::Linear => "linear",
+            Kind::Dropout => "dropout",
+            Kind::StochasticDepth => "stochastic-depth",
+            Kind::Add => "add",
+            Kind::Mul => "mul",
+            Kind::Mask => "mask",
+            Kind::AdaptiveAvgPool => "adaptive-avg-pool",
+            Kind::MatMul => "matmul",
+            Kind::Softmax => "softmax",
+            Kind::Copy => "copy",
+        }
+    }
+}
+
 /// The canonical kind of a node; views that need no copy have none. [`Kind::Mask`] depends on the attention around the
 /// node and is never the answer here.
 pub fn kind_of(graph: &Graph, storage: &Storage, id: NodeId) -> Option<Kind> {

@@ -31,6 +31,22 @@ pub struct PairRule {
     pub in_reference: bool,
 }
 
+impl PairRule {
+    /// Id of the rule, e.g. `linear-gelu`: the canonical kinds of the two, or their names where they have none. Names of
+    /// one kind share an id.
+    pub fn id(&self) -> String {
+        let part = |name: &str| {
+            kind_of_name(name).map_or_else(|| name.to_lowercase().replace('_', "-"), |kind| kind.name().to_owned())
+        };
+        pair_id(&part(self.producer), &part(self.consumer))
+    }
+}
+
+/// The id of a rule that joins two kinds.
+pub fn pair_id(producer: &str, consumer: &str) -> String {
+    format!("{producer}-{consumer}")
+}
+
 /// A set of pair rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RuleTable {

@@ -8,7 +8,7 @@
 //! read, by a method or by a second producer, so that what enters a chain always comes before what leaves it.
 
 use fusewright_ir::{Node, NodeId, Symbol};
-use fusewright_pattern::rules::{Join, RuleTable, kind_of_name};
+use fusewright_pattern::rules::{Join, RuleTable, kind_of_name, pair_id};
 use fusewright_pattern::{Kind, kind_of, literal_name, may_mask};
 use rustc_hash::FxHashMap;
 
@@ -53,20 +53,22 @@ pub(crate) fn grow_chains(
 }
 
 /// The rule table compiled for one graph: a class per node and a matrix over classes.
-struct Pairs {
+#[derive(Debug)]
+pub(crate) struct Pairs {
     class: Vec<u8>,
     classes: usize,
     /// The join of each pair that is in the table.
     matrix: Vec<Option<Join>>,
     /// Number of the attention whose steps a node is one of, in the default profile.
     attention: Vec<Option<u32>>,
+    keys: Keys,
 }
 
 /// Class of nodes that no rule speaks of.
 const NONE: u8 = u8::MAX;
 
 impl Pairs {
-    fn new(analysis: &Analysis, profile: Profile, table: &RuleTable) -> Self {
+    pub(crate) fn new(analysis: &Analysis, profile: Profile, table: &RuleTable) -> Self {
         let mut keys = Keys::default();
         let mut entries = Vec::new();
         for row in table.rows() {
@@ -98,16 +100,30 @@ impl Pairs {
             Profile::Reference => classes_by_name(analysis, &keys),
             Profile::Default => classes_by_kind(analysis, &keys, &attention),
         };
-        Self { class, classes, matrix, attention }
+        Self { class, classes, matrix, attention, keys }
+    }
+
+    /// The rule that joins the two, if the table has one.
+    pub(crate) fn rule(&self, producer: NodeId, consumer: NodeId) -> Option<Join> {
+        let (a, b) = (self.class[producer.index()], self.class[consumer.index()]);
+        if a == NONE || b == NONE { None } else { self.matrix[a as usize * self.classes + b as usize] }
+    }
+
+    /// The id of the rule that joins the two, if the table has one.
+    pub(crate) fn rule_id(&self, producer: NodeId, consumer: NodeId) -> Option<String> {
+        self.rule(producer, consumer)?;
+        let name = |node: NodeId| match self.keys.0.get(self.class[node.index()] as usize)? {
+            Key::Kind(kind) => Some(kind.name().to_owned()),
+            Key::Name(name) => {
+                Some(kind_of_name(name).map_or_else(|| name.to_lowercase(), |kind| kind.name().to_owned()))
+            }
+        };
+        Some(pair_id(&name(producer)?, &name(consumer)?))
     }
 
     /// The table has the pair, and the consumer may have the producers that it has.
-    fn accepts(&self, producer: NodeId, consumer: NodeId, sole_producer: bool) -> bool {
-        let (a, b) = (self.class[producer.index()], self.class[consumer.index()]);
-        if a == NONE || b == NONE {
-            return false;
-        }
-        match self.matrix[a as usize * self.classes + b as usize] {
+    pub(crate) fn accepts(&self, producer: NodeId, consumer: NodeId, sole_producer: bool) -> bool {
+        match self.rule(producer, consumer) {
             None => false,
             Some(Join::Sole) => sole_producer,
             Some(Join::InAttention) => {
@@ -119,14 +135,14 @@ impl Pairs {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
     Name(&'static str),
     Kind(Kind),
 }
 
 /// The names or kinds that occur in a table; a class is a position in it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Keys(Vec<Key>);
 
 impl Keys {

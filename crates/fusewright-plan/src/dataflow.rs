@@ -77,6 +77,16 @@ impl Dataflow {
         self.producers.row(node.index())
     }
 
+    /// The nodes that read a node's results.
+    pub(crate) fn consumers(&self, node: NodeId) -> &[NodeId] {
+        self.consumers.row(node.index())
+    }
+
+    /// The graph's caller reads a result of the node.
+    pub(crate) fn escapes(&self, node: NodeId) -> bool {
+        self.escapes[node.index()]
+    }
+
     /// The one consumer of a node, if it has exactly one and the graph's caller is none.
     pub(crate) fn sole_consumer(&self, node: NodeId) -> Option<NodeId> {
         match self.consumers.row(node.index()) {

@@ -30,6 +30,7 @@ mod chain;
 mod compiled;
 mod dataflow;
 mod grammar;
+mod kernels_apart;
 mod merge_price;
 mod merging;
 mod names;
@@ -39,7 +40,9 @@ mod partitioners;
 mod plan;
 mod quotient;
 mod realize;
+mod stops;
 mod works;
+mod written;
 
 pub use analysis::Analysis;
 pub use certificate::{Certificate, CertificateError};
@@ -53,3 +56,5 @@ pub use partitioners::{AttentionFusionPartitioner, EagerPartitioner, FusionBased
 pub use plan::{Plan, Profile};
 pub use quotient::Quotient;
 pub use realize::{GroupTime, TimedKernel, Timing, time_plan};
+pub use stops::{Stop, StopReason, Stops};
+pub use written::WrittenPartitioner;

@@ -7,48 +7,7 @@
 use fusewright_ir::{DType, text, total_work, verify};
 use fusewright_plan::{Analysis, AttentionFusionPartitioner, EagerPartitioner, Partitioner, Profile};
 
-const LAYER: &str = r#"
-graph "bert-large layer" {
-  input %x: f32[8, 512, 1024]
-  input %mask: f32[8, 1, 1, 512]
-  parameter %wq: f32[1024, 1024]
-  parameter %wk: f32[1024, 1024]
-  parameter %wv: f32[1024, 1024]
-  parameter %wo: f32[1024, 1024]
-  parameter %w1: f32[4096, 1024]
-  parameter %w2: f32[1024, 4096]
-  %q: f32[8, 512, 1024] = linear(%x, %wq)
-  %k: f32[8, 512, 1024] = linear(%x, %wk)
-  %v: f32[8, 512, 1024] = linear(%x, %wv)
-  %qb: f32[8, 512, 1024] = add(%q) {scalar = 0.5}
-  %kb: f32[8, 512, 1024] = add(%k) {scalar = 0.5}
-  %vb: f32[8, 512, 1024] = add(%v) {scalar = 0.5}
-  %q4: f32[8, 512, 16, 64] = reshape(%qb) {shape = [8, 512, 16, 64]}
-  %k4: f32[8, 512, 16, 64] = reshape(%kb) {shape = [8, 512, 16, 64]}
-  %v4: f32[8, 512, 16, 64] = reshape(%vb) {shape = [8, 512, 16, 64]}
-  %qh: f32[8, 16, 512, 64] = permute(%q4) {axes = [0, 2, 1, 3]}
-  %kh: f32[8, 16, 64, 512] = permute(%k4) {axes = [0, 2, 3, 1]}
-  %vh: f32[8, 16, 512, 64] = permute(%v4) {axes = [0, 2, 1, 3]}
-  %s: f32[8, 16, 512, 512] = matmul(%qh, %kh)
-  %scaled: f32[8, 16, 512, 512] = mul(%s) {scalar = 0.125}
-  %masked: f32[8, 16, 512, 512] = add(%scaled, %mask)
-  %p: f32[8, 16, 512, 512] = softmax(%masked) {axis = -1}
-  %c: f32[8, 16, 512, 64] = matmul(%p, %vh)
-  %ct: f32[8, 512, 16, 64] = permute(%c) {axes = [0, 2, 1, 3]}
-  %cm: f32[8, 512, 1024] = reshape(%ct) {shape = [8, 512, 1024]}
-  %o: f32[8, 512, 1024] = linear(%cm, %wo)
-  %ob: f32[8, 512, 1024] = add(%o) {scalar = 0.5}
-  %r1: f32[8, 512, 1024] = add(%ob, %x)
-  %n1: f32[8, 512, 1024] = layer_norm(%r1) {axes = 1, epsilon = 1e-12}
-  %h: f32[8, 512, 4096] = linear(%n1, %w1)
-  %hb: f32[8, 512, 4096] = add(%h) {scalar = 0.5}
-  %g: f32[8, 512, 4096] = gelu(%hb)
-  %y: f32[8, 512, 1024] = linear(%g, %w2)
-  %yb: f32[8, 512, 1024] = add(%y) {scalar = 0.5}
-  %r2: f32[8, 512, 1024] = add(%yb, %n1)
-  %n2: f32[8, 512, 1024] = layer_norm(%r2) {axes = 1, epsilon = 1e-12}
-  output %n2
-}"#;
+const LAYER: &str = include_str!("bert_large_layer.fir");
 
 const TN: u64 = 8 * 512 * 1024;
 const SCORES: u64 = 8 * 16 * 512 * 512;

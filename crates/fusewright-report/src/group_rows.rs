@@ -25,7 +25,7 @@ pub enum GroupKind {
 }
 
 impl GroupKind {
-    fn of(plan: &Plan, group: usize, merged: bool) -> Self {
+    pub(crate) fn of(plan: &Plan, group: usize, merged: bool) -> Self {
         if plan.costs[group].kernels == 0 {
             GroupKind::View
         } else if merged {

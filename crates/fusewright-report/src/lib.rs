@@ -31,19 +31,26 @@
 
 mod attention_text;
 mod baseline;
+mod check;
+mod compare;
 mod csv;
 mod device_kernels;
 mod dot;
+mod explain;
 mod figures;
+mod fusions;
 mod graph_json;
 mod group_rows;
 mod hardware;
 mod json;
 mod layout;
+mod lock;
 mod markdown;
 mod model;
 mod module_path;
+mod page;
 mod patterns;
+mod places;
 mod plan_report;
 mod schema;
 mod strategy;
@@ -51,17 +58,32 @@ mod text;
 mod times;
 mod times_text;
 mod verdict;
+mod why;
 
+pub use check::{
+    CheckOptions, CheckReport, Checked, CheckedModel, CheckedStrategy, CountChange, FigureChange, FusionReport,
+    MovedFusion, Verdict, check_markdown, check_text, github, junit, sarif,
+};
+pub use compare::{CompareReport, Compared, Count, LeftApart, SameFusions, SideReport, compare_markdown, compare_text};
 pub use csv::csv;
 pub use device_kernels::{DeviceKernel, TermReport};
 pub use dot::dot;
+pub use explain::{
+    ExplainReport, Explained, ExplainedGroup, ExplainedMiss, ExplainedNode, ExplainedPlan, Member, NodeInPlan,
+    NodeValue, RuleText, StopReport, Unrealizable, explain_markdown, explain_text, rule_ids, rule_json, rule_page,
+    rule_text,
+};
 pub use figures::{bytes_text, count_text, flop_text};
+pub use fusions::{FusionChange, FusionDiff, FusionMove, Fusions};
 pub use graph_json::graph_json;
 pub use group_rows::{GroupKind, GroupRow};
 pub use hardware::{
     DeviceDetails, DeviceFigure, DevicePeaks, DeviceRow, device_json, device_list_json, device_page, device_table,
 };
 pub use layout::printable;
+pub use lock::{
+    LOCK_FILE, LOCK_VERSION, Lock, LockDevice, LockEntry, LockError, LockModel, LockSettings, LockStrategy,
+};
 pub use markdown::markdown;
 pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
@@ -71,8 +93,9 @@ pub use patterns::{
     CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
     pattern_list_json, pattern_page, pattern_table, reason_page,
 };
+pub use places::{Places, fold_places, place_template, unfold_place, without_braces};
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
-pub use schema::PLAN_SCHEMA;
+pub use schema::{CHECK_SCHEMA, COMPARE_SCHEMA, EXPLAIN_SCHEMA, LOCK_SCHEMA, PLAN_SCHEMA};
 pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
 pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

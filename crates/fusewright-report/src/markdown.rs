@@ -116,7 +116,7 @@ fn place_text(module: &str) -> String {
 }
 
 /// Text in which nothing is markup.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in printable(text).chars() {
         if matches!(c, '\\' | '|' | '`' | '*' | '_' | '<' | '[' | ']' | '~') {
@@ -128,7 +128,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// Text as code, also inside a table, where a bar must be escaped even there.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = printable(text).replace('|', "\\|");
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);

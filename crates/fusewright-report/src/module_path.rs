@@ -1,6 +1,7 @@
 //! Where groups stand in the model: the module path of their nodes, and the layer that a path belongs to.
 
 use fusewright_ir::NodeId;
+use fusewright_pattern::canonical_name;
 use fusewright_plan::Analysis;
 
 /// Those of `nodes` that do work on the device; all of them if none does. Views only travel along: where they were
@@ -22,6 +23,11 @@ pub(crate) fn common<'a>(analysis: &Analysis<'a>, nodes: &[NodeId]) -> &'a str {
 /// Name of the first worker among `nodes`.
 pub(crate) fn first_worker<'a>(analysis: &Analysis<'a>, nodes: &[NodeId]) -> &'a str {
     workers(analysis, nodes).next().map_or("", |id| analysis.graph.node_name(id))
+}
+
+/// Op of the first worker among `nodes`, as patterns call it.
+pub(crate) fn first_worker_op(analysis: &Analysis, nodes: &[NodeId]) -> &'static str {
+    workers(analysis, nodes).next().map_or("", |id| canonical_name(analysis.graph.node(id)))
 }
 
 fn shared_prefix<'a>(a: &'a str, b: &str) -> &'a str {

@@ -88,6 +88,16 @@ pub struct CertificateReport {
     pub gap: Option<f64>,
 }
 
+impl CertificateReport {
+    pub(crate) fn of(plan: &Plan) -> Self {
+        Self {
+            valid: true,
+            optimal: plan.optimality.map(|found| found.is_proven()),
+            gap: plan.optimality.map(|found| found.gap()),
+        }
+    }
+}
+
 /// A plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -169,11 +179,7 @@ impl StrategyReport {
             energy_mj: None,
             patterns: patterns(analysis, plan, baseline),
             not_realizable: None,
-            certificate: CertificateReport {
-                valid: true,
-                optimal: plan.optimality.map(|found| found.is_proven()),
-                gap: plan.optimality.map(|found| found.gap()),
-            },
+            certificate: CertificateReport::of(plan),
         }
     }
 

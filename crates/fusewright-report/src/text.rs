@@ -1,15 +1,14 @@
 //! The page for a terminal: verdict, model, table, largest opportunities, what was not counted, what is assumed, what
 //! to do next.
 
-use std::fmt::Write;
-
 use anstyle::{AnsiColor, Style};
 
 use crate::PlanReport;
 use crate::attention_text::attention_summary;
 use crate::figures::{bytes_text, count_text, flop_text, signed_bytes_text, signed_count_text, significant, us_text};
 use crate::group_rows::{GroupKind, GroupRow};
-use crate::layout::{Side, Table, printable, wrap};
+use crate::layout::{Side, Table, printable};
+use crate::page::Page;
 use crate::strategy::StrategyReport;
 use crate::times_text::{percent, time_rows, time_summary};
 use crate::verdict::verdict;
@@ -33,7 +32,7 @@ impl Default for TextOptions {
 
 /// The report as text.
 pub fn text(report: &PlanReport, options: TextOptions) -> String {
-    let mut page = Page { out: String::new(), options };
+    let mut page = Page::new(options);
     page.verdict(report);
     page.model(report);
     page.strategies(report);
@@ -42,36 +41,10 @@ pub fn text(report: &PlanReport, options: TextOptions) -> String {
         page.groups(report, best);
     }
     page.notes(report);
-    page.out
-}
-
-/// Columns that running text takes at most, however wide the terminal.
-const MEASURE: usize = 80;
-
-struct Page {
-    out: String,
-    options: TextOptions,
+    page.finish()
 }
 
 impl Page {
-    fn line(&mut self, style: Style, line: &str) {
-        let _ = if self.options.styled && style != Style::new() {
-            writeln!(self.out, "{style}{line}{style:#}")
-        } else {
-            writeln!(self.out, "{line}")
-        };
-    }
-
-    fn blank(&mut self) {
-        self.out.push('\n');
-    }
-
-    fn paragraph(&mut self, style: Style, text: &str, indent: usize) {
-        for line in wrap(text, self.options.width.min(MEASURE), indent) {
-            self.line(style, &line);
-        }
-    }
-
     fn verdict(&mut self, report: &PlanReport) {
         self.paragraph(Style::new().bold(), &verdict(report), 0);
     }
@@ -123,17 +96,6 @@ impl Page {
             self.paragraph(Style::new().dimmed(), &summary, 2);
         }
         self.blank();
-    }
-
-    fn table(&mut self, table: &Table, flexible: &[(usize, usize)]) {
-        for (position, line) in table.lines(self.options.width, flexible).iter().enumerate() {
-            let style = if position == 0 { Style::new().underline() } else { Style::new() };
-            self.line(style, line);
-        }
-    }
-
-    fn shown(&self, rows: usize) -> usize {
-        if self.options.top == 0 { rows } else { rows.min(self.options.top) }
     }
 
     fn opportunities(&mut self, best: &StrategyReport) {

@@ -143,8 +143,10 @@ fn share(part: f64, whole: f64) -> f64 {
     if whole > 0.0 { part / whole } else { 0.0 }
 }
 
-fn range(time: &GroupTime) -> Range {
-    Range { low: time.low, mid: time.us, high: time.high }
+impl Range {
+    pub(crate) fn of(time: &GroupTime) -> Self {
+        Range { low: time.low, mid: time.us, high: time.high }
+    }
 }
 
 impl PlanReport {
@@ -157,7 +159,7 @@ impl PlanReport {
         self.floor.latency_us = Some(floor_us(subject.analysis.graph, &subject.analysis.storage, device));
         for (strategy, &(plan, timing)) in self.strategies.iter_mut().zip(plans) {
             let times = TimesReport::of(subject.analysis, plan, timing);
-            strategy.latency_us = Some(range(&timing.total));
+            strategy.latency_us = Some(Range::of(&timing.total));
             strategy.energy_mj = Some(timing.energy.total());
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);
@@ -171,7 +173,7 @@ impl PlanReport {
             let Some(time) = timing.groups.get(id).filter(|time| time.kernels > 0) else { continue };
             row.device_kernels = Some(std::mem::take(&mut kernels[number][id]));
             let flops = row.flops.contraction.saturating_add(row.flops.other);
-            row.time = Some(range(time));
+            row.time = Some(Range::of(time));
             row.bottleneck = time.limiter.map(|limiter| limiter.name().to_owned());
             row.roofline = Some(RooflineReport {
                 gflop_s: share(flops as f64 / 1e3, time.us),

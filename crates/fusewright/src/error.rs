@@ -8,6 +8,7 @@ use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
 use fusewright_pattern::{AutocastError, DecomposeError, PatternError};
 use fusewright_plan::CertificateError;
+use fusewright_report::LockError;
 use fusewright_torch::fx::FxError;
 use fusewright_torch::pt2::Pt2Error;
 
@@ -63,6 +64,34 @@ pub enum Error {
         /// What is wrong, and where.
         #[source]
         problem: KernelTableError,
+    },
+    /// The model has no node of this name.
+    #[error("no node is called `{name}`")]
+    UnknownNode {
+        /// What was asked for.
+        name: String,
+        /// Nodes with a similar name.
+        similar: Vec<String>,
+    },
+    /// No rule, reason or pattern has this id.
+    #[error("no rule and no reason has the id `{id}`")]
+    UnknownRule {
+        /// What was asked for.
+        id: String,
+        /// Ids that are similar.
+        similar: Vec<String>,
+    },
+    /// Nothing was planned, so there is nothing to explain.
+    #[error("no strategy was asked for")]
+    NoStrategy,
+    /// A lock file is wrong.
+    #[error("`{path}`: {problem}")]
+    Lock {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: LockError,
     },
     /// The file is there but cannot be read.
     #[error("cannot read `{path}`: {problem}")]
@@ -212,12 +241,18 @@ impl Error {
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::FixedPhase { .. } | Error::UnknownDevice { .. } | Error::UnknownPattern { .. } => 2,
+            Error::FixedPhase { .. }
+            | Error::UnknownDevice { .. }
+            | Error::UnknownPattern { .. }
+            | Error::UnknownNode { .. }
+            | Error::UnknownRule { .. }
+            | Error::NoStrategy => 2,
             error if error.asks_for_other_dims() => 2,
             Error::UnknownModel { .. }
             | Error::Device { .. }
             | Error::Pattern { .. }
             | Error::KernelTable { .. }
+            | Error::Lock { .. }
             | Error::Unreadable { .. }
             | Error::Folder { .. }
             | Error::BadGzip { .. }
@@ -245,6 +280,16 @@ impl Error {
                 "`fusewright hw list` shows the built-in devices; a file of your own is given as a path, e.g. ./my.toml"
                     .to_owned(),
             )),
+            Error::UnknownNode { similar, .. } => {
+                let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
+                Some(did_you_mean(&similar).unwrap_or("`fusewright dump MODEL --decompose` lists all nodes".to_owned()))
+            }
+            Error::UnknownRule { similar, .. } => {
+                let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
+                let all = "`fusewright explain MODEL` shows ids, `fusewright patterns list` those of patterns";
+                Some(did_you_mean(&similar).unwrap_or(all.to_owned()))
+            }
+            Error::Lock { .. } => Some("`fusewright check --update` writes it anew; docs/ci.md says what it holds".to_owned()),
             Error::UnknownPattern { similar, .. } => {
                 let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
                 Some(did_you_mean(&similar).unwrap_or("`fusewright patterns list` shows all".to_owned()))

@@ -18,8 +18,11 @@
 //! Nothing here touches a network, reads a clock or needs Python. The built-in models are captures of their graphs,
 //! without weights.
 
+mod baseline;
+mod compare;
 mod device;
 mod error;
+mod explain;
 mod kernel_table;
 mod load;
 mod models;
@@ -29,11 +32,15 @@ mod session;
 mod similar;
 mod strategy;
 
+pub use baseline::{Baseline, CheckRequest, CheckResult};
+pub use compare::{CompareSide, compare};
 pub use device::{device, device_file};
 pub use error::Error;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
-pub use patterns::{WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, pattern_library};
+pub use patterns::{
+    WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
+};
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};
 pub use strategy::Strategy;

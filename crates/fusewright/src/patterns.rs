@@ -7,6 +7,7 @@ use std::path::Path;
 use fusewright_ir::text;
 use fusewright_pattern::{Example, Findings, Library, Rule, RuleId, Surroundings, find};
 use fusewright_plan::Analysis;
+use fusewright_report::{RuleText, rule_ids, rule_text};
 
 use crate::Error;
 use crate::similar::similar_names;
@@ -41,6 +42,15 @@ pub fn find_rule(library: &Library, id: &str) -> Result<RuleId, Error> {
     library.find(id).ok_or_else(|| {
         let similar = similar_names(id, library.rules().map(|(_, rule)| rule.id.as_str()));
         Error::UnknownPattern { name: id.to_owned(), similar: similar.into_iter().map(str::to_owned).collect() }
+    })
+}
+
+/// The long text of a rule, a reason or a pattern.
+pub fn find_rule_text(library: &Library, id: &str) -> Result<RuleText, Error> {
+    rule_text(id, library).ok_or_else(|| {
+        let ids = rule_ids(library);
+        let similar = similar_names(id, ids.iter().map(String::as_str));
+        Error::UnknownRule { id: id.to_owned(), similar: similar.into_iter().map(str::to_owned).collect() }
     })
 }
 

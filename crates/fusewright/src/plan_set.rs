@@ -70,6 +70,21 @@ impl<'a> PlanSet<'a> {
         Ok(Self { model, eager, plans, timings, device: options.device.clone(), groups: options.groups, analysis })
     }
 
+    /// The model that is planned.
+    pub fn model(&self) -> &'a Model {
+        self.model
+    }
+
+    /// The device that times are predicted for.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
+    }
+
+    /// The eager plan in the same profile, which savings are measured against.
+    pub fn eager(&self) -> &Plan {
+        &self.eager
+    }
+
     /// The analysed graph.
     pub fn analysis(&self) -> &Analysis<'a> {
         &self.analysis

@@ -21,11 +21,11 @@ use crate::{Error, PlanOptions, PlanReport, PlanSet};
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    dims: BTreeMap<String, u64>,
-    dtype: Option<DType>,
-    autocast: Option<DType>,
-    fast_norms: bool,
-    phase: Option<Phase>,
+    pub(crate) dims: BTreeMap<String, u64>,
+    pub(crate) dtype: Option<DType>,
+    pub(crate) autocast: Option<DType>,
+    pub(crate) fast_norms: bool,
+    pub(crate) phase: Option<Phase>,
     verify_each: bool,
 }
 
@@ -167,6 +167,11 @@ impl Model {
     /// The graph as its source states it.
     pub fn graph(&self) -> &Graph {
         &self.graph
+    }
+
+    /// The file holds fused ops of ONNX Runtime: an optimizer went over it.
+    pub fn has_fused_ops(&self) -> bool {
+        self.graph.nodes().any(|(_, node)| self.graph.text(node.source.op).starts_with("com.microsoft."))
     }
 
     /// The graph that is planned: attention layers opened into their steps.

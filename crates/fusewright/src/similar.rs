@@ -5,7 +5,9 @@ pub(crate) fn similar_names<'a>(name: &str, known: impl Iterator<Item = &'a str>
     let plain = |text: &str| text.to_lowercase().replace(['-', '_', '/', ' '], "");
     let wanted = plain(name);
     let near = |known: &'a str| {
-        let distance = strsim::damerau_levenshtein(&wanted, &plain(known));
+        // A name that is much longer is no near one, and comparing it would take time.
+        let other = if known.len() > 4 * wanted.len().max(16) { return None } else { plain(known) };
+        let distance = strsim::damerau_levenshtein(&wanted, &other);
         (distance <= 2).then_some((distance, known))
     };
     // The distance takes time in the product of the lengths; no name is this long.

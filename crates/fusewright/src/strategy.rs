@@ -3,7 +3,7 @@
 use fusewright_device::Device;
 use fusewright_plan::{
     AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
-    OptimalFusionPartitioner, Partitioner,
+    OptimalFusionPartitioner, Partitioner, WrittenPartitioner,
 };
 
 /// Which partitioner makes a plan.
@@ -11,6 +11,8 @@ use fusewright_plan::{
 pub enum Strategy {
     /// One kernel per node that launches one.
     Eager,
+    /// One kernel per op of the file, the fused ops of an optimized ONNX file included.
+    AsWritten,
     /// Loops fused as a loop compiler does it, calls of libraries as they are.
     Compiled,
     /// Chains of neighbours, such as convolution, batch norm and activation.
@@ -23,8 +25,14 @@ pub enum Strategy {
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Strategy; 5] =
-        [Strategy::Eager, Strategy::Compiled, Strategy::Standard, Strategy::Attention, Strategy::Optimal];
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Eager,
+        Strategy::AsWritten,
+        Strategy::Compiled,
+        Strategy::Standard,
+        Strategy::Attention,
+        Strategy::Optimal,
+    ];
 
     /// Those that are compared unless others are asked for, from least to most fused.
     pub const DEFAULT: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
@@ -33,6 +41,7 @@ impl Strategy {
     pub fn name(self) -> &'static str {
         match self {
             Strategy::Eager => "eager",
+            Strategy::AsWritten => "as-written",
             Strategy::Compiled => "compiled",
             Strategy::Standard => "standard",
             Strategy::Attention => "attention",
@@ -49,6 +58,7 @@ impl Strategy {
     pub(crate) fn partitioner(self, device: Option<&Device>) -> Box<dyn Partitioner + '_> {
         match self {
             Strategy::Eager => Box::new(EagerPartitioner),
+            Strategy::AsWritten => Box::new(WrittenPartitioner),
             Strategy::Compiled => Box::new(CompiledPartitioner),
             Strategy::Standard => Box::new(FusionBasedPartitioner::default()),
             Strategy::Attention => {

@@ -26,6 +26,9 @@ pub(crate) struct Grammar<'a> {
     projecting: Vec<Option<Projecting>>,
     /// Products on the longest path to each node, itself not counted.
     depth: Vec<u32>,
+    /// The nodes that do work, in the order in which kernels are put together, and the place of each.
+    pub(crate) order: Vec<NodeId>,
+    place: Vec<u32>,
 }
 
 impl<'a> Grammar<'a> {
@@ -50,7 +53,12 @@ impl<'a> Grammar<'a> {
             }
         }
         let (step_of, chain_of) = (vec![None; graph.node_count()], vec![None; graph.node_count()]);
-        let mut grammar = Self { analysis, works, limits, roles, chain_of, step_of, projecting, depth };
+        let (order, place) = (Vec::new(), vec![u32::MAX; graph.node_count()]);
+        let mut grammar = Self { analysis, works, limits, roles, chain_of, step_of, projecting, depth, order, place };
+        grammar.order = super::order::order(&grammar);
+        for (at, id) in (0_u32..).zip(&grammar.order) {
+            grammar.place[id.index()] = at;
+        }
         for (number, site) in (0_u32..).zip(&analysis.attentions.sites) {
             site.chain.iter().for_each(|id| grammar.chain_of[id.index()] = Some(number));
             if grammar.streaming(&site.chain, site).is_ok() {
@@ -85,6 +93,11 @@ impl<'a> Grammar<'a> {
     /// The role of a node that does work.
     pub(crate) fn role(&self, node: NodeId) -> Role {
         self.roles[node.index()].unwrap_or(Role::Alone)
+    }
+
+    /// The place of a node that does work in the order in which kernels are put together.
+    pub(crate) fn place(&self, node: NodeId) -> u32 {
+        self.place[node.index()]
     }
 
     pub(crate) fn depth(&self, node: NodeId) -> u32 {
@@ -187,7 +200,7 @@ impl<'a> Grammar<'a> {
         for part in parts {
             match part.form {
                 Form::Loop { iteration, steps: true } if iteration.folded == 1 => {
-                    self.prologue(node, iteration, part)?
+                    self.prologue(node, iteration, part)?;
                 }
                 Form::Loop { .. } => return Err(Reason::RowAfterProduct),
                 _ => return Err(Reason::SeveralProducts),
@@ -199,17 +212,18 @@ impl<'a> Grammar<'a> {
     /// Whether steps can be computed as an operand is loaded: each tile of it is loaded several times, so that steps over
     /// several tensors would multiply what is read.
     fn prologue(&self, node: NodeId, iteration: Loop, part: &Draft) -> Result<(), Reason> {
-        let graph = self.analysis.graph;
         if !self.reads(node, part) {
             return Err(Reason::Unrelated);
         }
         if !self.only_reader(part, &[], node) {
             return Err(Reason::ReadElsewhere);
         }
-        let whole = |value: &&ValueId| graph.tensor(**value).is_some_and(|t| t.elements() >= iteration.full.max(2));
-        let outside = self.outside(&part.members);
-        if outside.iter().filter(whole).count() > 1 {
+        if self.whole_count(part) > 1 {
             return Err(Reason::EpilogueTooWide);
+        }
+        // What is computed as it is loaded is never written.
+        if part.members.iter().any(|&id| self.works.readers(id).is_empty()) {
+            return Err(Reason::ReadElsewhere);
         }
         let makers = self.works.makers(node).iter().filter(|&&maker| part.holds(maker));
         let fits = makers.copied().all(|maker| self.loads_through(node, maker, iteration));
@@ -223,6 +237,7 @@ impl<'a> Grammar<'a> {
         let node = graph.node(product);
         let from = |value: &&ValueId| graph.producer(storage.root(**value)) == Some(maker);
         !matches!(node.op, Op::Attention(_))
+            && self.works.readers(maker) == [product]
             && node.inputs.iter().filter(from).all(|&value| storage.distinct_elements(value) == iteration.full)
     }
 
@@ -341,6 +356,14 @@ impl<'a> Grammar<'a> {
         graph.node(node).inputs.iter().copied().filter(from)
     }
 
+    /// Tensors that a loop reads and that are as large as it runs long.
+    pub(crate) fn whole_count(&self, draft: &Draft) -> usize {
+        let Form::Loop { iteration, .. } = draft.form else { return 0 };
+        let graph = self.analysis.graph;
+        let whole = |value: &&ValueId| graph.tensor(**value).is_some_and(|t| t.elements() >= iteration.full.max(2));
+        self.outside(&draft.members).iter().filter(whole).count()
+    }
+
     /// The memory that nodes read and none of them made, each once.
     fn outside(&self, members: &[NodeId]) -> SmallVec<[ValueId; 8]> {
         let (graph, storage) = (self.analysis.graph, &self.analysis.storage);
@@ -369,17 +392,9 @@ impl<'a> Grammar<'a> {
             Form::Attention { site, .. } => self.chain(site),
             _ => &[],
         };
-        let is_step = |id: &&NodeId| self.role(**id) != Role::Product && !chain.contains(id);
-        let (graph, storage) = (self.analysis.graph, &self.analysis.storage);
-        let mut outside: SmallVec<[ValueId; 8]> = SmallVec::new();
-        for &id in draft.members.iter().filter(is_step) {
-            for &value in graph.node(id).inputs.iter().filter(|&&value| graph.tensor(value).is_some()) {
-                let root = storage.root(value);
-                if !graph.producer(root).is_some_and(|maker| draft.holds(maker)) && !outside.contains(&root) {
-                    outside.push(root);
-                }
-            }
-        }
-        outside.len()
+        let is_step = |id: &NodeId| self.role(*id) != Role::Product && !chain.contains(id);
+        let steps: SmallVec<[NodeId; 8]> = draft.members.iter().copied().filter(is_step).collect();
+        let made = |root: &ValueId| self.analysis.graph.producer(*root).is_some_and(|maker| draft.holds(maker));
+        self.outside(&steps).iter().filter(|root| !made(root)).count()
     }
 }

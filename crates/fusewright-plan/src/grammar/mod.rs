@@ -12,7 +12,7 @@
 //! alone     = what is scattered, sorted or not understood
 //! ```
 //!
-//! A kernel grows node by node in the order of the graph: a node starts a [`Draft`], or joins the drafts that it reads
+//! A kernel grows node by node, in one order for all: a node starts a [`Draft`], or joins the drafts that it reads
 //! from or stands beside into one. The partitioners that respect kernels, and the cut of any other plan into kernels,
 //! ask the same two questions: [`Grammar::alone`] and [`Grammar::join`].
 
@@ -20,6 +20,7 @@ mod draft;
 mod join;
 mod limits;
 mod loops;
+mod order;
 mod reason;
 mod role;
 mod whole;

@@ -9,7 +9,9 @@ impl Grammar<'_> {
     pub(crate) fn kernel(&self, members: &[NodeId]) -> Result<Draft, Reason> {
         let mut parts: Vec<Draft> = Vec::new();
         let mut refused = None;
-        for &node in members {
+        let mut ordered = members.to_vec();
+        ordered.sort_unstable_by_key(|&id| self.place(id));
+        for node in ordered {
             let opening = self.opening(node).filter(|_| self.holds_attention(members, node));
             let draft = match opening {
                 Some(opening) => opening,

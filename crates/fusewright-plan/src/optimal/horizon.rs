@@ -12,12 +12,9 @@ const MOST_BESIDE: usize = 4;
 /// Nodes looked at to find a product on the way from one node to another.
 const MOST_LOOKED_AT: usize = 512;
 
-/// The order of the search and what follows from it.
+/// What follows from the order of the search.
 pub(super) struct Horizon<'a> {
     pub(super) grammar: &'a Grammar<'a>,
-    pub(super) order: Vec<NodeId>,
-    /// Step of each node.
-    step: Vec<u32>,
     /// Earlier nodes that read what a node reads and may be one kernel with it.
     beside: Vec<SmallVec<[NodeId; 4]>>,
     /// Later nodes that may join a node's kernel: readers, and nodes beside it.
@@ -29,33 +26,28 @@ pub(super) struct Horizon<'a> {
 }
 
 impl<'a> Horizon<'a> {
-    pub(super) fn of(grammar: &'a Grammar<'a>, order: Vec<NodeId>) -> Self {
+    pub(super) fn of(grammar: &'a Grammar<'a>) -> Self {
         let count = grammar.analysis.graph.node_count();
-        let mut step = vec![u32::MAX; count];
-        for (at, id) in (0_u32..).zip(&order) {
-            step[id.index()] = at;
-        }
+        let order = &grammar.order;
         let mut last_reader = vec![0; count];
-        for &id in &order {
-            let last = grammar.works.readers(id).iter().map(|reader| step[reader.index()]).max();
+        for &id in order {
+            let last = grammar.works.readers(id).iter().map(|reader| grammar.place(*reader)).max();
             last_reader[id.index()] = last.unwrap_or(0);
         }
         let (graph, storage) = (grammar.analysis.graph, &grammar.analysis.storage);
         let mut last_reading = vec![0; graph.value_count()];
-        for &id in &order {
+        for &id in order {
             for &input in &graph.node(id).inputs {
                 let last = &mut last_reading[storage.root(input).index()];
-                *last = step[id.index()].max(*last);
+                *last = grammar.place(id).max(*last);
             }
         }
         let mut horizon = Self {
             grammar,
-            step,
             beside: vec![SmallVec::new(); count],
             joiners: vec![SmallVec::new(); count],
             last_reader,
             last_reading,
-            order,
         };
         horizon.find_neighbours();
         horizon.find_readers();
@@ -63,7 +55,7 @@ impl<'a> Horizon<'a> {
     }
 
     pub(super) fn step(&self, node: NodeId) -> u32 {
-        self.step[node.index()]
+        self.grammar.place(node)
     }
 
     pub(super) fn beside(&self, node: NodeId) -> &[NodeId] {
@@ -81,11 +73,11 @@ impl<'a> Horizon<'a> {
         let mut loops_of: Vec<SmallVec<[NodeId; 2]>> = vec![SmallVec::new(); values];
         let mut projections: FxHashMap<Projecting, Vec<NodeId>> = FxHashMap::default();
         let mut siblings: FxHashMap<Projecting, usize> = FxHashMap::default();
-        for projecting in self.order.iter().filter_map(|&id| grammar.projecting(id)) {
+        for projecting in grammar.order.iter().filter_map(|&id| grammar.projecting(id)) {
             *siblings.entry(projecting).or_default() += 1;
         }
-        for at in 0..self.order.len() {
-            let id = self.order[at];
+        for at in 0..grammar.order.len() {
+            let id = grammar.order[at];
             let mut found: SmallVec<[NodeId; 4]> = SmallVec::new();
             match grammar.role(id) {
                 Role::Product => {
@@ -124,8 +116,8 @@ impl<'a> Horizon<'a> {
     fn find_readers(&mut self) {
         let grammar = self.grammar;
         let mut seen = vec![u32::MAX; grammar.analysis.graph.node_count()];
-        for at in 0..self.order.len() {
-            let id = self.order[at];
+        for at in 0..grammar.order.len() {
+            let id = grammar.order[at];
             for &reader in grammar.works.readers(id) {
                 if self.may_ever_join(id, reader) && !self.product_between(id, reader, &mut seen) {
                     self.joiners[id.index()].push(reader);
@@ -140,15 +132,13 @@ impl<'a> Horizon<'a> {
         let together = grammar.step_of(maker).is_some() && grammar.step_of(maker) == grammar.step_of(reader);
         together
             || match (grammar.role(maker), grammar.role(reader)) {
-                (Role::Alone, _) | (_, Role::Alone) | (Role::Product, Role::Row(_)) | (Role::Row(_), Role::Product) => {
-                    false
-                }
-                // A step after another product of its kernel's is none before a second one.
-                (Role::Product, Role::Product) => false,
+                // A product reads another's results in a kernel of its own; attention is apart.
+                (Role::Alone | Role::Row(_), Role::Product)
+                | (Role::Product, Role::Row(_) | Role::Product)
+                | (Role::Alone, _)
+                | (_, Role::Alone) => false,
                 (Role::Step(own), Role::Product) => {
-                    grammar.works.readers(maker) == [reader]
-                        && !grammar.works.escapes(maker)
-                        && grammar.loads_through(reader, maker, own)
+                    !grammar.works.escapes(maker) && grammar.loads_through(reader, maker, own)
                 }
                 _ => true,
             }

@@ -1,8 +1,10 @@
 //! The partitioner `optimal`: the partition into kernels that is cheapest under the model, with the proof.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod cross_check;
 mod horizon;
 mod objective;
-mod order;
 mod priced;
 mod search;
 mod state;
@@ -69,18 +71,18 @@ impl<'a> OptimalFusionPartitioner<'a> {
     }
 
     fn search(&self, grammar: &Grammar) -> Found {
-        let horizon = Horizon::of(grammar, order::order(grammar));
+        let horizon = Horizon::of(grammar);
         let drafts = Drafts::new(grammar, self.objective);
-        let rest = self.rest(grammar, &horizon);
+        let rest = self.rest(grammar);
         Search::new(&horizon, drafts, rest, self.effort).run()
     }
 
     /// Per step, what the arithmetic of the products after it takes at least.
-    fn rest(&self, grammar: &Grammar, horizon: &Horizon) -> Vec<f64> {
+    fn rest(&self, grammar: &Grammar) -> Vec<f64> {
         let graph = grammar.analysis.graph;
-        let mut rest = vec![0.0; horizon.order.len()];
+        let mut rest = vec![0.0; grammar.order.len()];
         let mut sum = 0.0;
-        for (place, &id) in rest.iter_mut().zip(&horizon.order).rev() {
+        for (place, &id) in rest.iter_mut().zip(&grammar.order).rev() {
             *place = sum;
             if let Objective::Time(device) = self.objective {
                 let flops = node_work(graph, id).contraction_flops();

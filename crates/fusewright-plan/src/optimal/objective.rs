@@ -16,6 +16,11 @@ pub enum Objective<'a> {
 /// What a kernel adds to the bytes that it moves: so little that no number of kernels makes up for a byte.
 const KERNEL: f64 = 1.0 / 1_048_576.0;
 
+/// Loops take the longest of terms that are proportional to bytes or operations, so that this far out one is alone.
+const FAR: u64 = 1 << 50;
+/// Covers rounding.
+const MARGIN: f64 = 1.0 + 1e-9;
+
 /// How fast a price may grow at most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Slope {
@@ -24,7 +29,7 @@ pub(super) struct Slope {
 }
 
 impl<'a> Objective<'a> {
-    pub(super) fn device(&self) -> Option<&'a Device> {
+    pub(crate) fn device(self) -> Option<&'a Device> {
         match self {
             Objective::Bytes => None,
             Objective::Time(device) => Some(device),
@@ -32,7 +37,7 @@ impl<'a> Objective<'a> {
     }
 
     /// The price of what one kernel of the grammar launches.
-    pub(super) fn price(&self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
+    pub(crate) fn price(self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
         match self {
             Objective::Bytes => cost.moved() as f64 + KERNEL * f64::from(cost.kernels),
             Objective::Time(device) => launches.iter().map(|kernel| predict(device, kernel).us).sum(),
@@ -40,9 +45,7 @@ impl<'a> Objective<'a> {
     }
 
     /// A bound on how a loop's price grows with bytes and operations; `None` where it may jump.
-    pub(super) fn slope(&self, stream: &Stream) -> Option<Slope> {
-        /// Covers rounding.
-        const MARGIN: f64 = 1.0 + 1e-9;
+    pub(super) fn slope(self, stream: &Stream) -> Option<Slope> {
         let device = match self {
             Objective::Bytes => return Some(Slope { per_byte: 1.0, per_flop: 0.0 }),
             Objective::Time(device) if device.cpu.is_some() => return None,
@@ -50,8 +53,6 @@ impl<'a> Objective<'a> {
         };
         let us =
             |bytes: u64, flops: u64| predict(device, &Kernel::Stream(Stream { bytes, flops, ..stream.clone() })).us;
-        // Loops take the longest of terms that are proportional to bytes or operations, so that far out one is alone.
-        const FAR: u64 = 1 << 50;
         let per = |far: f64| (far - us(0, 0)).max(0.0) / FAR as f64 * MARGIN;
         Some(Slope { per_byte: per(us(FAR, 0)), per_flop: per(us(0, FAR)) })
     }

@@ -80,7 +80,9 @@ impl<'a> Drafts<'a> {
             _ => None,
         };
         let mut shape: SmallVec<[u64; 8]> = SmallVec::new();
-        kernels.iter().for_each(|kernel| describe(kernel, &mut shape));
+        for kernel in &kernels {
+            describe(kernel, &mut shape);
+        }
         if let ([Kernel::Stream(_)], Some((kind, elements, _))) =
             (kernels.as_slice(), leading(analysis.graph, &draft.members))
         {

@@ -76,8 +76,8 @@ impl<'a> Search<'a> {
     pub(super) fn run(mut self) -> Found {
         let start = State { outlook: Outlook::default(), cost: 0.0, history: START };
         let mut states = vec![start];
-        for (step, &node) in (0_u32..).zip(&self.horizon.order) {
-            states = self.advance(states, step, node);
+        for (step, &node) in (0_u32..).zip(&self.grammar.order) {
+            states = self.advance(&states, step, node);
         }
         // Every draft is closed once nothing is to come.
         let best = states.into_iter().min_by(|a, b| a.cost.total_cmp(&b.cost));
@@ -92,7 +92,7 @@ impl<'a> Search<'a> {
         Found { kernels, price, bound, looked_at: self.looked_at, widest: self.widest }
     }
 
-    fn advance(&mut self, states: Vec<State>, step: u32, node: NodeId) -> Vec<State> {
+    fn advance(&mut self, states: &[State], step: u32, node: NodeId) -> Vec<State> {
         let grammar = self.grammar;
         let makers: SmallVec<[usize; 4]> = grammar
             .works
@@ -109,7 +109,7 @@ impl<'a> Search<'a> {
         }
         let mut pool = Pool::default();
         let mut marks = Marks::default();
-        for state in &states {
+        for state in states {
             for (outlook, united) in self.choices(state, node, &makers) {
                 self.looked_at += 1;
                 let mut next = State { outlook, cost: state.cost, history: state.history };
@@ -332,12 +332,12 @@ impl Search<'_> {
         for &member in &draft.members {
             let outside =
                 grammar.works.readers(member).iter().any(|&r| self.horizon.step(r) <= step && !draft.holds(r));
-            leaves |= outside || grammar.works.escapes(member);
+            leaves |= outside || grammar.works.escapes(member) || grammar.works.readers(member).is_empty();
             if self.horizon.is_read_after(member, step) {
                 outline.extend([4, u64::from(member.row()), u64::from(outside || grammar.works.escapes(member))]);
             }
         }
-        outline.extend([5, u64::from(leaves), grammar.outside_count(draft) as u64]);
+        outline.extend([5, u64::from(leaves), grammar.outside_count(draft) as u64, grammar.whole_count(draft) as u64]);
         let mut readings: SmallVec<[(u32, u32); 8]> = SmallVec::new();
         for &member in &draft.members {
             let depth = grammar.depth(member);

@@ -45,7 +45,9 @@ pub(crate) fn segments(analysis: &Analysis, plan: &Plan, grammar: &Grammar) -> S
             cutter.open(group, None);
         }
         let home = u32::try_from(first_kernel).unwrap_or(u32::MAX);
-        free.iter().for_each(|id| cutter.kernel_of[id.index()] = home);
+        for id in free {
+            cutter.kernel_of[id.index()] = home;
+        }
     }
     let attention = cutter.drafts.iter().map(|draft| match draft.as_ref().map(|draft| draft.form) {
         Some(Form::Attention { site, .. }) => Some(site),
@@ -79,7 +81,9 @@ impl Cutter<'_> {
     fn cut(&mut self, group: usize, works: &[NodeId]) {
         if let Ok(draft) = self.grammar.kernel(works) {
             let kernel = self.open(group, Some(draft));
-            works.iter().for_each(|id| self.kernel_of[id.index()] = kernel);
+            for id in works {
+                self.kernel_of[id.index()] = kernel;
+            }
             return;
         }
         let first_kernel = self.group_of.len();

@@ -55,6 +55,8 @@ pub struct Timing {
     pub framework_us: f64,
     /// Why groups of the plan take more than one kernel, with how many do.
     pub not_realizable: Vec<(Reason, usize)>,
+    /// The same group by group.
+    pub reasons: Vec<Option<Reason>>,
 }
 
 impl Timing {
@@ -78,6 +80,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         energy: Energy::default(),
         framework_us: 0.0,
         not_realizable: Vec::new(),
+        reasons: vec![None; plan.groups.count()],
     };
     let mut longest = vec![0.0; plan.groups.count()];
     for (number, &group) in cut.group_of.iter().enumerate() {
@@ -112,12 +115,17 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             timing.kernels.push(TimedKernel { group, kernel, prediction, roofline_us });
         }
     }
-    let needs_more = |group: usize| timing.groups[group].kernels > 1 && plan.groups.members(group).len() > 1;
+    let needs_more =
+        |timing: &Timing, group: usize| timing.groups[group].kernels > 1 && plan.groups.members(group).len() > 1;
     for reason in Reason::ALL {
-        let count = (0..plan.counted).filter(|&group| cut.reasons[group] == Some(reason) && needs_more(group)).count();
+        let count =
+            (0..plan.counted).filter(|&group| cut.reasons[group] == Some(reason) && needs_more(&timing, group)).count();
         if count > 0 {
             timing.not_realizable.push((reason, count));
         }
+    }
+    for (group, &reason) in cut.reasons.iter().enumerate().take(plan.counted) {
+        timing.reasons[group] = reason.filter(|_| needs_more(&timing, group));
     }
     timing
 }

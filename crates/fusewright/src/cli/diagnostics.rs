@@ -11,6 +11,8 @@ use fusewright::report::printable;
 pub(crate) enum Failure {
     /// The message, what to do about it, the exit code.
     Message { text: String, help: Option<String>, code: u8 },
+    /// The result itself says what is wrong; only the exit code is left to give.
+    Found { code: u8 },
     /// Nobody reads the output any more, and that is no failure.
     ClosedPipe,
 }
@@ -35,7 +37,11 @@ impl Failure {
 
     /// Says it, and gives the exit code.
     pub(crate) fn show(&self) -> u8 {
-        let Failure::Message { text, help, code } = self else { return 0 };
+        let (text, help, code) = match self {
+            Failure::Message { text, help, code } => (text, help, code),
+            Failure::Found { code } => return *code,
+            Failure::ClosedPipe => return 0,
+        };
         say(ERROR, "error", text);
         if let Some(help) = help {
             say(HELP, " help", help);

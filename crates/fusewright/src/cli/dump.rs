@@ -9,9 +9,9 @@ use super::output::{self, Style};
 
 pub(crate) fn run(arguments: &DumpArguments) -> Result<(), Failure> {
     output::check(&arguments.output)?;
-    let model = arguments.model.session()?.load(&arguments.model.name)?;
-    if !arguments.model.quiet {
-        warn(model.warnings(), arguments.model.verbose);
+    let model = arguments.model.options.session()?.load(&arguments.model.name)?;
+    if !arguments.model.options.quiet {
+        warn(model.warnings(), arguments.model.options.verbose);
     }
     let graph = if arguments.decompose { model.decomposed() } else { model.graph() };
     let text = match arguments.format {

@@ -5,8 +5,11 @@
 
 mod args;
 mod bug;
+mod check;
+mod compare;
 mod diagnostics;
 mod dump;
+mod explain;
 mod hw;
 mod models;
 mod output;
@@ -16,8 +19,9 @@ mod plan;
 use std::process::ExitCode;
 
 use clap::Parser;
+use fusewright::report;
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, SchemaName};
 use diagnostics::Failure;
 
 pub(crate) fn main() -> ExitCode {
@@ -39,10 +43,23 @@ pub(crate) fn main() -> ExitCode {
 fn run(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
         Command::Patterns(arguments) => patterns::run(arguments),
-        Command::Schema(output) => output::write(output, fusewright::report::PLAN_SCHEMA, output::Style::Plain),
+        Command::Schema(arguments) => output::write(&arguments.output, schema(arguments.name), output::Style::Plain),
+    }
+}
+
+fn schema(name: SchemaName) -> &'static str {
+    match name {
+        SchemaName::Plan => report::PLAN_SCHEMA,
+        SchemaName::Check => report::CHECK_SCHEMA,
+        SchemaName::Compare => report::COMPARE_SCHEMA,
+        SchemaName::Explain => report::EXPLAIN_SCHEMA,
+        SchemaName::Lock => report::LOCK_SCHEMA,
     }
 }

@@ -52,7 +52,7 @@ fn find(
 ) -> Result<(), Failure> {
     output::check(output)?;
     let library = pattern_library(patterns)?;
-    let model = model.session()?.load(&model.name)?;
+    let model = model.options.session()?.load(&model.name)?;
     let analysis = Analysis::of(model.decomposed());
     let report = FindingsReport::of(analysis.graph, &library, &find_patterns(&analysis, &library));
     let text = match format {

@@ -12,17 +12,17 @@ const WIDTH: usize = 80;
 
 pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     output::check(&arguments.output)?;
-    let model = arguments.model.session()?.load(&arguments.model.name)?;
+    let model = arguments.model.options.session()?.load(&arguments.model.name)?;
     let strategies =
         if arguments.strategy.is_empty() { Strategy::DEFAULT.to_vec() } else { arguments.strategy.clone() };
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
     let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups, device };
     let plans = model.plan(&options)?;
-    if !arguments.model.quiet {
+    if !arguments.model.options.quiet {
         model.notes().iter().for_each(|text| note(text));
-        warn(model.warnings(), arguments.model.verbose);
+        warn(model.warnings(), arguments.model.options.verbose);
     }
-    if arguments.model.verbose {
+    if arguments.model.options.verbose {
         describe(&model, &plans);
     }
     let (text, style) = render(arguments, &plans);

@@ -99,6 +99,14 @@ fn reports_agree_with_the_schema() {
     }
 }
 
+/// That a document agrees with a published schema.
+pub(crate) fn assert_agrees(schema: &str, document: &Value) {
+    let schema = json(&["schema", schema]);
+    let mut problems = Vec::new();
+    check(&schema, &schema, document, "document", &mut problems);
+    assert!(problems.is_empty(), "{problems:#?}");
+}
+
 /// The part of JSON Schema that the published schema uses. Fields that it does not describe are problems too.
 fn check(root: &Value, schema: &Value, value: &Value, path: &str, problems: &mut Vec<String>) {
     if let Some(reference) = schema["$ref"].as_str() {
@@ -135,9 +143,10 @@ fn check(root: &Value, schema: &Value, value: &Value, path: &str, problems: &mut
             }
         }
         for (name, member) in object {
-            match properties.get(name) {
-                Some(property) => check(root, property, member, &format!("{path}.{name}"), problems),
-                None => problems.push(format!("{path}: `{name}` is not in the schema")),
+            match (properties.get(name), schema.get("additionalProperties")) {
+                (Some(property), _) => check(root, property, member, &format!("{path}.{name}"), problems),
+                (None, Some(any)) if any.is_object() => check(root, any, member, &format!("{path}.{name}"), problems),
+                _ => problems.push(format!("{path}: `{name}` is not in the schema")),
             }
         }
     }

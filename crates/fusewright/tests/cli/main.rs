@@ -1,6 +1,9 @@
 //! The command as its users meet it: the built binary, its exit codes, its streams and what it prints.
 
+mod check;
+mod compare;
 mod contract;
+mod explain;
 mod figures;
 mod formats;
 mod hardware;
@@ -10,3 +13,4 @@ mod pages;
 mod patterns;
 mod run;
 mod scratch;
+mod stack;

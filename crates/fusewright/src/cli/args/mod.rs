@@ -1,5 +1,9 @@
 //! What the command line accepts.
 
+mod check;
+mod compare;
+mod explain;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -11,9 +15,13 @@ use fusewright::{DType, Phase, Profile, Session, Strategy};
 
 use super::diagnostics::Failure;
 
+pub(crate) use check::{CheckArguments, CheckFormat};
+pub(crate) use compare::{CompareArguments, CompareFormat};
+pub(crate) use explain::{ExplainArguments, ExplainFormat};
+
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 2 wrong usage or the output cannot be written, 3 the model
-cannot be read, 70 a bug of fusewright.
+Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
+written, 3 the model cannot be read, 4 no baseline, 70 a bug of fusewright.
 Environment: NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM decide about colour
 where --color does not.";
 
@@ -33,6 +41,12 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// What fuses in a model and what it is worth, strategies side by side.
     Plan(PlanArguments),
+    /// The gate for CI: a model's plans against the committed lock file.
+    Check(CheckArguments),
+    /// Two models, strategies or devices side by side, or an optimized file and the best plan.
+    Compare(CompareArguments),
+    /// Why: per group its rules, its worth and what ended it; per miss what is in the way and what helps.
+    Explain(ExplainArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.
@@ -41,8 +55,8 @@ pub(crate) enum Command {
     Hw(HwArguments),
     /// The rules of fusion: what they look for, and where a model holds it.
     Patterns(PatternsArguments),
-    /// The JSON Schema of `plan --format json`.
-    Schema(OutputArguments),
+    /// The JSON Schemas of `--format json` and of the lock file.
+    Schema(SchemaArguments),
 }
 
 const PLAN_EXAMPLES: &str = "\
@@ -275,6 +289,13 @@ pub(crate) struct ModelArguments {
     #[arg(value_name = "MODEL")]
     pub(crate) name: OsString,
 
+    #[command(flatten)]
+    pub(crate) options: ModelOptions,
+}
+
+/// How a model is opened.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ModelOptions {
     /// Element type for all floating-point tensors, weights included [default: that of the model].
     #[arg(long, value_name = "TYPE", value_parser = dtype_parser())]
     pub(crate) dtype: Option<DType>,
@@ -324,7 +345,7 @@ pub(crate) struct ModelArguments {
     pub(crate) verbose: bool,
 }
 
-impl ModelArguments {
+impl ModelOptions {
     /// The session that these arguments describe.
     pub(crate) fn session(&self) -> Result<Session, Failure> {
         let mut dims = BTreeMap::new();
@@ -363,6 +384,30 @@ pub(crate) struct OutputArguments {
     /// Replace the output file if it exists.
     #[arg(long, requires = "output")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// What it describes.
+    #[arg(value_enum, default_value_t = SchemaName::Plan)]
+    pub(crate) name: SchemaName,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaName {
+    /// `plan --format json`.
+    Plan,
+    /// `check --format json`.
+    Check,
+    /// `compare --format json`.
+    Compare,
+    /// `explain --format json`.
+    Explain,
+    /// The lock file.
+    Lock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,9 +1,9 @@
-//! The order in which the search walks nodes: any order would do, but the fewer drafts are open at a time, the fewer
-//! states there are.
+//! The order in which kernels are put together. Which drafts a node finds depends on it, so that there is one for all; and
+//! the fewer drafts are open at a time, the less there is to search.
 
 use fusewright_ir::{NodeId, TensorType};
 
-use crate::grammar::{Grammar, Projecting, Role};
+use super::{Grammar, Projecting, Role};
 
 /// The nodes that do work, each after its makers. Projections of one input come together, those of one width next to each
 /// other, and steps come as soon as what they read is there.
