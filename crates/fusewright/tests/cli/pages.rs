@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::run::stdout;
 
-const PAGES: [(&str, &[&str]); 14] = [
+const PAGES: [(&str, &[&str]); 17] = [
     ("vit_b_16.txt", &["plan", "vit_b_16"]),
     ("vit_b_16.reference.txt", &["plan", "vit_b_16", "--profile", "reference"]),
     ("vit_b_16.md", &["plan", "vit_b_16", "--format", "markdown"]),
