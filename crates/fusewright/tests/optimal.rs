@@ -2,13 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use fusewright::{PlanOptions, Session, Strategy, models};
+use fusewright::{BUILT_IN, PlanOptions, Session, Strategy};
 
 /// Each rule makes plans faster: optimal ≤ attention ≤ standard ≤ eager, each taken as the kernels that the device runs.
 #[test]
 fn plans_of_built_in_models_are_proven_and_in_order() {
     let mut planned = 0;
-    for model in models() {
+    for model in BUILT_IN {
         let model = Session::new().load(model.name).unwrap();
         for id in ["h100-sxm", "xeon-8490h", "tpu-v4"] {
             let strategies = [Strategy::Eager, Strategy::Standard, Strategy::Attention, Strategy::Optimal];

@@ -21,8 +21,11 @@ use super::{region, transparent};
 use crate::projection::weight_of;
 use crate::projection_of;
 
-/// Most goals that one anchor may take.
+/// Most goals that one anchor may take, and most where a constraint may be broken.
 const BUDGET: u32 = 4096;
+const TOLERANT_BUDGET: u32 = 1024;
+/// Most orders of factors and addends that one anchor may take.
+const ORDERS: u32 = 1 << 14;
 
 /// Where rules that others build on have matched: by rule and result, the first value they name and their nodes.
 pub(super) type Found = FxHashMap<(RuleId, ValueId), (ValueId, Vec<NodeId>)>;
@@ -55,10 +58,18 @@ pub(super) struct Matcher<'a> {
     pub(super) anchor: NodeId,
     pub(super) tolerant: bool,
     pub(super) budget: u32,
+    orders: u32,
     best: Option<Matched>,
 }
 
 type Goals = Vec<(TermId, ValueId)>;
+
+/// A factor or addend that a pattern asks for, with its power or its sign.
+struct Wanted {
+    term: TermId,
+    weight: f64,
+    optional: bool,
+}
 
 fn evidence_at(node: Option<NodeId>, value: ValueId, found: String, expected: String) -> Evidence {
     Evidence { node, value: Some(value), found, expected }
@@ -73,7 +84,8 @@ impl<'a> Matcher<'a> {
         anchor: NodeId,
         tolerant: bool,
     ) -> Self {
-        Self { at, rule, form, found, rules, anchor, tolerant, budget: BUDGET, best: None }
+        let budget = if tolerant { TOLERANT_BUDGET } else { BUDGET };
+        Self { at, rule, form, found, rules, anchor, tolerant, budget, orders: ORDERS, best: None }
     }
 
     /// Tries the form with its root at a value.
@@ -145,7 +157,7 @@ impl<'a> Matcher<'a> {
 
     /// Two values are one, seen through transparent steps.
     fn same(&self, a: ValueId, b: ValueId) -> bool {
-        let strip = |value| transparent::stripped(self.at.graph, self.at.storage, value).0;
+        let strip = |value| transparent::end(self.at.graph, self.at.storage, value);
         a == b || strip(a) == strip(b)
     }
 
@@ -346,84 +358,79 @@ impl<'a> Matcher<'a> {
         goals: &Goals,
         state: &Matched,
     ) -> bool {
-        let most = factors.len();
-        for mut split in splits(self.at, value, most + 2, Taking::Powers) {
-            let mut computed = None;
-            if split.parts.len() > most {
-                computed = self.computed_number(coefficient, 1.0, most, &mut split, state);
-                if computed.is_none() {
-                    continue;
-                }
-            }
-            let exponents: Vec<f64> = factors.iter().map(|factor| factor.exponent).collect();
-            let optional: Vec<bool> = factors.iter().map(|factor| factor.optional).collect();
-            let terms: Vec<TermId> = factors.iter().map(|factor| factor.term).collect();
-            for order in orders(&optional, split.parts.len()) {
-                let mut state = state.clone();
-                state.nodes.extend(&split.nodes);
-                if computed.is_some() {
-                    state.defect.clone_from(&computed);
-                } else if !self.number(coefficient, split.number, &split, &mut state) {
-                    continue;
-                }
-                let mut pairs = Vec::new();
-                let mut fits = true;
-                for (at, &(part, power)) in order.iter().zip(&split.parts) {
-                    if !near(power, exponents[*at], 1e-6) {
-                        let evidence = evidence_at(
-                            split.nodes.last().copied(),
-                            part,
-                            format!("power {power}"),
-                            format!("power {}", exponents[*at]),
-                        );
-                        fits = fits && self.break_one(&mut state, Reason::WrongConstant, evidence);
-                    }
-                    fits = fits && self.may_be(terms[*at], part, &state);
-                    pairs.push((terms[*at], part));
-                }
-                if fits && self.solve(self.with_pairs(goals, pairs), state) {
-                    return true;
-                }
-            }
-        }
-        false
+        let wanted: Vec<Wanted> =
+            factors.iter().map(|f| Wanted { term: f.term, weight: f.exponent, optional: f.optional }).collect();
+        self.arithmetic(Taking::Powers, coefficient, &wanted, value, goals, state)
     }
 
     fn sum(
         &mut self,
         constant: &Number,
-        wanted: &[super::form::Addend],
+        addends: &[super::form::Addend],
+        value: ValueId,
+        goals: &Goals,
+        state: &Matched,
+    ) -> bool {
+        let weight = |negative: bool| if negative { -1.0 } else { 1.0 };
+        let wanted: Vec<Wanted> =
+            addends.iter().map(|a| Wanted { term: a.term, weight: weight(a.negative), optional: a.optional }).collect();
+        self.arithmetic(Taking::Addends, constant, &wanted, value, goals, state)
+    }
+
+    /// Tries every way to take the value apart into the parts that a product or sum asks for.
+    fn arithmetic(
+        &mut self,
+        taking: Taking,
+        number: &Number,
+        wanted: &[Wanted],
         value: ValueId,
         goals: &Goals,
         state: &Matched,
     ) -> bool {
         let most = wanted.len();
-        for mut split in splits(self.at, value, most + 1, Taking::Addends) {
+        let spare = self.tolerant && state.defect.is_none();
+        let optional: Vec<bool> = wanted.iter().map(|part| part.optional).collect();
+        for mut split in splits(self.at, value, most + usize::from(spare), taking) {
             let mut computed = None;
             if split.parts.len() > most {
-                computed = self.computed_number(constant, 0.0, most, &mut split, state);
+                computed = self.computed_number(number, taking.neutral(), most, &mut split, state);
                 if computed.is_none() {
                     continue;
                 }
             }
-            let optional: Vec<bool> = wanted.iter().map(|addend| addend.optional).collect();
+            let is_other = matches!(number, Number::Is(n) if !near(split.number, *n, self.rule.tolerance));
+            if is_other && !spare {
+                continue;
+            }
             for order in orders(&optional, split.parts.len()) {
+                let Some(left) = self.orders.checked_sub(1) else { return true };
+                self.orders = left;
+                let chosen = || order.iter().map(|&at| &wanted[at]).zip(&split.parts);
+                let wrong = chosen().find(|(part, (_, weight))| !near(part.weight, *weight, 1e-6));
+                // Signs are no matter of degree: a difference is not nearly a sum.
+                if wrong.is_some() && (!spare || taking == Taking::Addends) {
+                    continue;
+                }
+                let pairs: Vec<(TermId, ValueId)> = chosen().map(|(part, &(value, _))| (part.term, value)).collect();
+                let left = spare && computed.is_none() && wrong.is_none() && !is_other;
+                if !self.may_fit(&pairs, left) {
+                    continue;
+                }
                 let mut state = state.clone();
                 state.nodes.extend(&split.nodes);
                 if computed.is_some() {
                     state.defect.clone_from(&computed);
-                } else if !self.number(constant, split.number, &split, &mut state) {
+                } else if !self.number(number, split.number, &split, &mut state) {
                     continue;
                 }
-                let matched = order.iter().zip(&split.parts);
-                let mut fits = true;
-                let mut pairs = Vec::new();
-                for (at, &(part, sign)) in matched {
-                    let addend = &wanted[*at];
-                    fits = fits && addend.negative == (sign < 0.0) && self.may_be(addend.term, part, &state);
-                    pairs.push((addend.term, part));
-                }
-                if fits && self.solve(self.with_pairs(goals, pairs), state) {
+                let broken = chosen().filter(|(part, (_, weight))| !near(part.weight, *weight, 1e-6)).all(
+                    |(part, &(value, weight))| {
+                        let (found, expected) = (format!("power {weight}"), format!("power {}", part.weight));
+                        let evidence = evidence_at(split.nodes.last().copied(), value, found, expected);
+                        self.break_one(&mut state, Reason::WrongConstant, evidence)
+                    },
+                );
+                if broken && self.solve(self.with_pairs(goals, pairs), state) {
                     return true;
                 }
             }
@@ -467,11 +474,13 @@ impl<'a> Matcher<'a> {
         goals
     }
 
-    /// A quick look: whether a value can be what the term asks for at all.
-    fn may_be(&self, term: TermId, value: ValueId, state: &Matched) -> bool {
-        if self.tolerant && state.defect.is_none() {
-            return true;
-        }
+    /// A quick look at the parts of a product or sum: no more of them are out of place than constraints may be broken.
+    fn may_fit(&self, pairs: &[(TermId, ValueId)], spare: bool) -> bool {
+        pairs.iter().filter(|&&(term, value)| !self.may_be(term, value)).nth(usize::from(spare)).is_none()
+    }
+
+    /// Whether a value can be what the term asks for at all.
+    fn may_be(&self, term: TermId, value: ValueId) -> bool {
         match &self.form.terms[term] {
             Term::Leaf { kind: LeafKind::Parameter } => weight_of(self.graph(), value).is_some(),
             Term::Op(applied) if !applied.optional && !applied.names.iter().any(|name| name == MOVED) => {
@@ -489,8 +498,15 @@ impl<'a> Matcher<'a> {
                 }
                 false
             }
+            Term::Product { .. } => self.is_arithmetic(value, operand::powers),
+            Term::Sum { .. } => self.is_arithmetic(value, operand::addends),
             _ => true,
         }
+    }
+
+    fn is_arithmetic<T>(&self, value: ValueId, take_apart: fn(&Graph, ValueId) -> Option<T>) -> bool {
+        let end = transparent::end(self.at.graph, self.at.storage, value);
+        take_apart(self.at.graph, end).is_some()
     }
 
     /// The number of a product or sum is the one that the pattern asks for.

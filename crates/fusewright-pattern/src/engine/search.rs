@@ -68,9 +68,21 @@ const LEAST_EVIDENCE: usize = 3;
 /// # Ok::<(), fusewright_ir::text::ParseError>(())
 /// ```
 pub fn find(at: &Surroundings, library: &Library) -> Findings {
-    let mut search = Search { at, library, found: Found::default(), findings: Findings::default() };
-    for (id, rule) in in_order(library) {
-        search.rule(id, rule);
+    let mut search = Search::new(at, library);
+    let rules = in_order(library);
+    for &(id, rule) in &rules {
+        search.holds(id, rule);
+    }
+    let mut covered: FxHashMap<(&str, NodeId), usize> = FxHashMap::default();
+    for candidate in &search.findings.candidates {
+        let work = candidate.nodes.iter().filter(|&&id| !at.storage.is_free(id)).count();
+        for &node in &candidate.nodes {
+            let known = covered.entry((library.rule(candidate.rule).family.as_str(), node)).or_default();
+            *known = work.max(*known);
+        }
+    }
+    for &(id, rule) in &rules {
+        search.nearly_holds(id, rule, &covered);
     }
     let Search { mut findings, .. } = search;
     drop_explained(at, library, &mut findings);
@@ -110,38 +122,78 @@ struct Search<'a> {
     library: &'a Library,
     found: Found,
     findings: Findings,
+    /// Results of candidates, by rule.
+    taken: FxHashSet<(RuleId, ValueId)>,
+    /// Anchors at which a rule holds.
+    matched: FxHashSet<(RuleId, NodeId)>,
 }
 
-impl Search<'_> {
-    fn rule(&mut self, id: RuleId, rule: &Rule) {
-        let mut taken: FxHashSet<ValueId> = FxHashSet::default();
-        let mut misses: FxHashMap<NodeId, ((usize, u32), Miss)> = FxHashMap::default();
-        let mut matched_anchors: FxHashSet<NodeId> = FxHashSet::default();
+/// Nodes of a match in its shortest spelling; a form that builds on another rule has as many as that rule has found.
+fn usual_nodes(form: &Form) -> usize {
+    let of = |term: &Term| match term {
+        Term::Leaf { .. } => 0,
+        Term::Product { factors, .. } => factors.len().max(2) - 1,
+        Term::Sum { addends, .. } => addends.len().max(2) - 1,
+        Term::Op(applied) => usize::from(!applied.optional && applied.result == 0),
+        Term::Rule { .. } => usize::MAX,
+    };
+    form.terms.iter().map(of).fold(0, usize::saturating_add)
+}
+
+impl<'a> Search<'a> {
+    fn new(at: &'a Surroundings<'a>, library: &'a Library) -> Self {
+        Self {
+            at,
+            library,
+            found: Found::default(),
+            findings: Findings::default(),
+            taken: FxHashSet::default(),
+            matched: FxHashSet::default(),
+        }
+    }
+
+    /// Where the rule holds.
+    fn holds(&mut self, id: RuleId, rule: &Rule) {
         for form in &rule.forms {
             for (anchor, start) in self.anchors(form) {
-                match self.look(rule, form, anchor, &start) {
-                    Some(matched) if matched.defect.is_none() => {
-                        matched_anchors.insert(anchor);
-                        self.candidate(id, form, anchor, matched, &mut taken);
-                    }
-                    Some(matched) => {
-                        let nodes = self.evidence(&matched);
-                        let weight = matched.defect.as_ref().map_or(0, |defect| defect.reason.weight());
-                        let evidence = (nodes, weight);
-                        let better = misses.get(&anchor).is_none_or(|(known, _)| evidence > *known);
-                        if nodes >= LEAST_EVIDENCE
-                            && better
-                            && let Some(miss) = self.miss(id, rule, form, anchor, matched)
-                        {
-                            misses.insert(anchor, (evidence, miss));
-                        }
-                    }
-                    None => {}
+                if let Some(matched) = self.look(rule, form, anchor, &start, false) {
+                    self.candidate(id, form, anchor, matched);
+                }
+            }
+        }
+    }
+
+    /// Where the rule nearly holds and nothing larger of its family is known to. `covered` has the size of the largest
+    /// candidate of each family at each node.
+    fn nearly_holds(&mut self, id: RuleId, rule: &Rule, covered: &FxHashMap<(&str, NodeId), usize>) {
+        if rule.near.as_ref().is_some_and(Vec::is_empty) {
+            return;
+        }
+        let mut misses: FxHashMap<NodeId, ((usize, u32), Miss)> = FxHashMap::default();
+        for form in &rule.forms {
+            let usual = usual_nodes(form);
+            for (anchor, start) in self.anchors(form) {
+                let larger = covered.get(&(rule.family.as_str(), anchor)).is_some_and(|&known| known >= usual);
+                if larger || self.matched.contains(&(id, anchor)) {
+                    continue;
+                }
+                let Some(matched) = self.look(rule, form, anchor, &start, true) else { continue };
+                let Some(defect) = &matched.defect else {
+                    self.candidate(id, form, anchor, matched);
+                    continue;
+                };
+                let evidence = (self.evidence(&matched), defect.reason.weight());
+                let better = misses.get(&anchor).is_none_or(|(known, _)| evidence > *known);
+                if evidence.0 >= LEAST_EVIDENCE
+                    && better
+                    && let Some(miss) = self.miss(id, rule, form, anchor, matched)
+                {
+                    misses.insert(anchor, (evidence, miss));
                 }
             }
         }
         let mut misses: Vec<Miss> = misses.into_values().map(|(_, miss)| miss).collect();
-        misses.retain(|miss| !matched_anchors.contains(&miss.anchor));
+        misses.retain(|miss| !self.matched.contains(&(id, miss.anchor)));
         misses.sort_by_key(|miss| miss.anchor);
         self.findings.misses.extend(misses);
     }
@@ -183,23 +235,17 @@ impl Search<'_> {
         }
     }
 
-    /// The best match around an anchor: a whole one, else one with a constraint broken.
-    fn look(&self, rule: &Rule, form: &Form, anchor: NodeId, start: &[ValueId]) -> Option<Matched> {
+    /// The best match around an anchor: a whole one, or where `tolerant` one with a constraint broken.
+    fn look(&self, rule: &Rule, form: &Form, anchor: NodeId, start: &[ValueId], tolerant: bool) -> Option<Matched> {
         let rules = |id: &str| self.library.find(id);
-        for tolerant in [false, true] {
-            let mut matcher = Matcher::new(self.at, (rule, form), &self.found, &rules, anchor, tolerant);
-            for root in roots(self.at, form, start, tolerant) {
-                matcher.try_root(root);
-                if matcher.is_whole() && !tolerant || matcher.budget == 0 {
-                    break;
-                }
-            }
-            let best = matcher.into_best();
-            if best.is_some() {
-                return best;
+        let mut matcher = Matcher::new(self.at, (rule, form), &self.found, &rules, anchor, tolerant);
+        for root in roots(self.at, form, start, tolerant) {
+            matcher.try_root(root);
+            if matcher.is_whole() && !tolerant || matcher.budget == 0 {
+                break;
             }
         }
-        None
+        matcher.into_best()
     }
 
     fn outputs(form: &Form, matched: &Matched) -> Vec<ValueId> {
@@ -207,17 +253,18 @@ impl Search<'_> {
         terms.filter_map(|term| matched.bound[term]).collect()
     }
 
-    fn candidate(&mut self, id: RuleId, form: &Form, anchor: NodeId, matched: Matched, taken: &mut FxHashSet<ValueId>) {
+    fn candidate(&mut self, id: RuleId, form: &Form, anchor: NodeId, matched: Matched) {
+        self.matched.insert((id, anchor));
         let outputs = Self::outputs(form, &matched);
         let Some(&root) = outputs.first() else { return };
-        if !taken.insert(root) {
-            return;
-        }
-        let saving = region::saving(self.at, &region::grown(self.at, matched.nodes.clone()), &outputs);
-        if saving.kernels == 0 {
+        if !self.taken.insert((id, root)) {
             return;
         }
         let nodes = region::grown(self.at, matched.nodes);
+        let saving = region::saving(self.at, &nodes, &outputs);
+        if saving.kernels == 0 {
+            return;
+        }
         let named = form.names.iter().zip(&matched.bound);
         let values: Vec<(String, ValueId)> =
             named.filter_map(|(name, value)| Some((name.clone()?, (*value)?))).collect();

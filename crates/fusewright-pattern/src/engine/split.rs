@@ -28,9 +28,16 @@ pub(super) enum Taking {
     Addends,
 }
 
+impl Taking {
+    /// The number that changes nothing.
+    pub(super) fn neutral(self) -> f64 {
+        if self == Taking::Powers { 1.0 } else { 0.0 }
+    }
+}
+
 /// All ways to take a value apart into at most `most` parts, the ones that go furthest first.
 pub(super) fn splits(at: &Surroundings, value: ValueId, most: usize, taking: Taking) -> Vec<Split> {
-    let neutral = if taking == Taking::Powers { 1.0 } else { 0.0 };
+    let neutral = taking.neutral();
     let start = Split { number: neutral, parts: Vec::new(), nodes: Vec::new(), numbered: None };
     let mut open: Vec<(Split, Vec<(ValueId, f64)>)> = vec![(start, vec![(value, 1.0)])];
     let mut done: Vec<Split> = Vec::new();
@@ -112,7 +119,7 @@ fn merge_equal(at: &Surroundings, parts: &mut Vec<(ValueId, f64)>, taking: Takin
     }
     let mut merged: Vec<(ValueId, ValueId, f64)> = Vec::new();
     for &(value, power) in parts.iter() {
-        let end = transparent::stripped(at.graph, at.storage, value).0;
+        let end = transparent::end(at.graph, at.storage, value);
         match merged.iter_mut().find(|(_, known, _)| *known == end) {
             Some((_, _, sum)) => *sum += power,
             None => merged.push((value, end, power)),

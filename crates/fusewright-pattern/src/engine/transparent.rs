@@ -63,6 +63,17 @@ pub(super) fn stripped(graph: &Graph, storage: &Storage, mut value: ValueId) -> 
     (value, passed)
 }
 
+/// Back through transparent steps to the value that they hand on.
+pub(super) fn end(graph: &Graph, storage: &Storage, mut value: ValueId) -> ValueId {
+    for _ in 0..LONGEST {
+        match graph.producer(value).filter(|&id| is_transparent(graph, storage, id)) {
+            Some(id) => value = graph.node(id).inputs.first().copied().unwrap_or(value),
+            None => break,
+        }
+    }
+    value
+}
+
 /// What a cast loses that a kernel which keeps values in its registers would not: `None` where that is nothing, or
 /// rounding that the exactness of the rule covers.
 pub(super) fn loss(graph: &Graph, id: NodeId, exactness: Exactness) -> Option<(DType, DType)> {
