@@ -70,7 +70,7 @@ impl Page {
         row(&profile(report), &|s| s.name.clone());
         // With times the page keeps to a screen by leaving out what the JSON has anyway.
         let timed = report.device.name.is_some();
-        if !timed {
+        if columns.iter().any(|strategy| strategy.profile == "reference") && !timed {
             row("nodes", &|s| s.nodes.to_string());
         }
         row("groups", &|s| s.groups.to_string());
@@ -88,9 +88,6 @@ impl Page {
             row("above the floor", &|s| s.above_floor.bytes.map_or_else(String::new, times_text));
         }
         row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
-        if !timed {
-            row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
-        }
         for (label, cells) in time_rows(report) {
             table.row(std::iter::once(label.to_owned()).chain(cells));
         }

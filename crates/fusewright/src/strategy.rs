@@ -3,7 +3,7 @@
 use fusewright_device::Device;
 use fusewright_plan::{
     AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
-    OptimalFusionPartitioner, Partitioner, WrittenPartitioner,
+    OptimalFusionPartitioner, Partitioner, Profile, WrittenPartitioner,
 };
 
 /// Which partitioner makes a plan.
@@ -36,6 +36,13 @@ impl Strategy {
 
     /// Those that are compared unless others are asked for, from least to most fused.
     pub const DEFAULT: [Strategy; 4] = [Strategy::Eager, Strategy::Standard, Strategy::Attention, Strategy::Optimal];
+
+    /// Those that are compared in a profile unless others are asked for. The reference profile counts what rules do; its
+    /// groups are not kernels, which is what an optimal plan is made of.
+    pub fn default_for(profile: Profile) -> Vec<Strategy> {
+        let fits = |strategy: &Strategy| profile == Profile::Default || *strategy != Strategy::Optimal;
+        Self::DEFAULT.into_iter().filter(fits).collect()
+    }
 
     /// Public name, as given to `--strategy`.
     pub fn name(self) -> &'static str {

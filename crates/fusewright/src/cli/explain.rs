@@ -49,7 +49,7 @@ fn report(arguments: &ExplainArguments, library: &Library) -> Result<Option<Expl
 fn strategies(arguments: &ExplainArguments) -> Vec<Strategy> {
     match (arguments.strategy.as_slice(), &arguments.node) {
         ([], None) => Strategy::DEFAULT.last().copied().into_iter().collect(),
-        ([], Some(_)) => Strategy::DEFAULT.into_iter().chain([Strategy::Optimal]).collect(),
+        ([], Some(_)) => Strategy::DEFAULT.to_vec(),
         (asked, _) => asked.to_vec(),
     }
 }

@@ -100,7 +100,7 @@ fn a_second_reader_breaks_an_attention_and_is_named() {
 }
 
 #[test]
-fn an_activation_without_rule_breaks_an_epilogue_in_both_plans() {
+fn an_activation_without_rule_breaks_an_epilogue_in_the_plans_of_rules() {
     let scratch = locked(&[]);
     scratch.file("encoder.json", &encoder(4, Some((0, Break::OtherActivation))));
     let ran = check(&scratch, &["encoder.json", "--format", "json"]);
@@ -108,7 +108,9 @@ fn an_activation_without_rule_breaks_an_epilogue_in_both_plans() {
     let report: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_agrees("check", &report);
     assert_eq!((&report["verdict"], &report["models"][0]["verdict"]), (&"regressed".into(), &"regressed".into()));
-    for strategy in report["models"][0]["strategies"].as_array().expect("a list") {
+    let strategies = report["models"][0]["strategies"].as_array().expect("a list");
+    // The optimal plan knows no rules: a kernel does what it did with another activation.
+    for strategy in strategies.iter().filter(|strategy| strategy["name"] != "optimal") {
         let vanished = &strategy["vanished"][0];
         assert_eq!(vanished["pattern"], "linear_gelu_linear", "{strategy:#}");
         assert_eq!(vanished["places"]["encoder.layers.0"], 1);
@@ -209,7 +211,7 @@ fn findings_are_annotations() {
     }
 
     let ran = check(&scratch, &["encoder.json", "--format", "junit"]);
-    assert!(ran.stdout.contains("tests=\"2\" failures=\"2\""), "{}", ran.stdout);
+    assert!(ran.stdout.contains("tests=\"3\" failures=\"3\""), "{}", ran.stdout);
     assert!(
         ran.stdout.contains("<testcase name=\"standard\" classname=\"fusewright.encoder.json\">"),
         "{}",

@@ -68,7 +68,7 @@ fn names_of_the_contract_are_there() {
     assert_eq!(report["schema_version"], 1);
     assert_eq!(report["model"]["name"], "vit_b_16");
     let names: Vec<&Value> = report["strategies"].as_array().expect("a list").iter().map(|s| &s["name"]).collect();
-    assert_eq!(names, ["eager", "standard", "attention"]);
+    assert_eq!(names, ["eager", "standard", "attention", "optimal"]);
     assert!(report["strategies"].as_array().expect("a list").iter().all(|s| s["certificate"]["valid"] == true));
 }
 
