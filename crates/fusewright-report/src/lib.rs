@@ -96,6 +96,6 @@ pub use patterns::{
 pub use places::{Places, fold_places, place_template, unfold_place, without_braces};
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
 pub use schema::{CHECK_SCHEMA, COMPARE_SCHEMA, EXPLAIN_SCHEMA, LOCK_SCHEMA, PLAN_SCHEMA};
-pub use strategy::{BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
+pub use strategy::{AboveFloor, BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
 pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

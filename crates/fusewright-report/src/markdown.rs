@@ -8,7 +8,7 @@ use crate::group_rows::GroupKind;
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 use crate::text::{group_label, merges_label, model_facts, place, profile};
-use crate::times_text::{time_rows, time_summary};
+use crate::times_text::{gap_text, time_rows, time_summary};
 use crate::verdict::verdict;
 
 /// The report as Markdown with the `top` largest opportunities; 0 for all.
@@ -44,10 +44,16 @@ fn strategies(out: &mut String, report: &PlanReport) {
     row("attention chains", &|s| s.attention_chains.to_string());
     row("bytes", &|s| bytes_text(s.bytes.moved()));
     row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
+    row("bytes above the floor", &|s| s.above_floor.bytes.map_or_else(String::new, |times| significant(times) + "×"));
     row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
     row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
     for (label, cells) in time_rows(report) {
         let _ = writeln!(out, "| {} | {} |", label.trim_start(), cells.join(" | "));
+    }
+    if report.strategies.iter().any(|strategy| strategy.certificate.gap.is_some()) {
+        let gap = |s: &StrategyReport| s.certificate.gap.map_or_else(String::new, gap_text);
+        let cells: Vec<String> = report.strategies.iter().map(gap).collect();
+        let _ = writeln!(out, "| from the best | {} |", cells.join(" | "));
     }
     out.push('\n');
     if let Some(summary) = report.best().and_then(|best| time_summary(report, best)) {

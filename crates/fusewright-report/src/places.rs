@@ -59,6 +59,9 @@ pub fn unfold_place(line: &str) -> Option<Vec<String>> {
     Some(paths)
 }
 
+/// Paths that all lines of a lock file may stand for.
+pub(crate) const MOST_PATHS_IN_ALL: usize = 1 << 24;
+
 /// A path as lines are compared with it.
 pub fn without_braces(path: &str) -> String {
     path.replace('{', "(").replace('}', ")")

@@ -10,6 +10,7 @@ use crate::group_rows::{GroupRow, group_rows};
 use crate::json;
 use crate::model::{AttentionReport, DeviceReport, Flops, ModelReport, Subject};
 use crate::strategy::StrategyReport;
+use crate::strategy::multiple;
 
 /// Version of the JSON form. It rises when a field changes its meaning or disappears; new fields do not raise it.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -72,6 +73,12 @@ impl PlanReport {
         let analysis = subject.analysis;
         let baseline = Baseline::new(analysis, eager);
         let work = total_work(analysis.graph);
+        let floor = Floor { bytes: floor_bytes(analysis.graph, &analysis.storage), latency_us: None };
+        let strategy = |plan: &&Plan| {
+            let mut report = StrategyReport::of(analysis, plan, &baseline);
+            report.above_floor.bytes = multiple(report.bytes.moved() as f64, floor.bytes as f64);
+            report
+        };
         Self {
             schema_version: SCHEMA_VERSION,
             tool_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -80,9 +87,9 @@ impl PlanReport {
             macs: work.macs,
             attention: AttentionReport::of(analysis),
             device: DeviceReport::of(analysis.graph),
-            strategies: plans.iter().map(|plan| StrategyReport::of(analysis, plan, &baseline)).collect(),
+            strategies: plans.iter().map(strategy).collect(),
             groups: None,
-            floor: Floor { bytes: floor_bytes(analysis.graph, &analysis.storage), latency_us: None },
+            floor,
             notes: Vec::new(),
             warnings: Vec::new(),
         }

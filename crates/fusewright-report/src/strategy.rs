@@ -146,8 +146,25 @@ pub struct StrategyReport {
     pub patterns: Vec<PatternReport>,
     /// Groups that no single kernel can implement on the device; `null` without `--hw`.
     pub not_realizable: Option<u64>,
+    /// How far it is from what no plan of the graph can beat.
+    pub above_floor: AboveFloor,
     /// What was checked.
     pub certificate: CertificateReport,
+}
+
+/// A plan's figures as multiples of the floor's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AboveFloor {
+    /// Bytes moved over the floor's bytes; `null` where the floor is nothing.
+    pub bytes: Option<f64>,
+    /// Time over the floor's time; `null` without `--hw`.
+    pub latency: Option<f64>,
+}
+
+/// `figure` over `floor`, if there is a floor.
+pub(crate) fn multiple(figure: f64, floor: f64) -> Option<f64> {
+    (floor > 0.0).then(|| figure / floor)
 }
 
 impl StrategyReport {
@@ -174,6 +191,7 @@ impl StrategyReport {
             peak_memory_bytes: plan.peak_memory,
             flops: Flops::from(plan.total.work),
             intensity: plan.total.intensity(),
+            above_floor: AboveFloor::default(),
             latency_us: None,
             times: None,
             energy_mj: None,

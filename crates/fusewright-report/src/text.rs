@@ -10,7 +10,7 @@ use crate::group_rows::{GroupKind, GroupRow};
 use crate::layout::{Side, Table, printable};
 use crate::page::Page;
 use crate::strategy::StrategyReport;
-use crate::times_text::{percent, time_rows, time_summary};
+use crate::times_text::{gap_text, percent, time_rows, time_summary};
 use crate::verdict::verdict;
 
 /// How the page is set.
@@ -84,12 +84,20 @@ impl Page {
         if !timed {
             row("bytes saved", &|s| signed_bytes_text(s.bytes_saved));
         }
+        if !timed {
+            row("above the floor", &|s| s.above_floor.bytes.map_or_else(String::new, times_text));
+        }
         row("peak memory", &|s| bytes_text(s.peak_memory_bytes));
         if !timed {
             row("FLOPs (2·MAC)", &|s| flop_text(s.flops.contraction));
         }
         for (label, cells) in time_rows(report) {
             table.row(std::iter::once(label.to_owned()).chain(cells));
+        }
+        if columns.iter().any(|strategy| strategy.certificate.gap.is_some()) {
+            let gap = |strategy: &StrategyReport| strategy.certificate.gap.map_or_else(String::new, gap_text);
+            let cells = columns.iter().map(|strategy| format!("{:>14}", gap(strategy)));
+            table.row(std::iter::once("from the best".to_owned()).chain(cells));
         }
         self.table(&table, &[(0, 0)]);
         if let Some(summary) = report.best().and_then(|best| time_summary(report, best)) {
@@ -187,6 +195,10 @@ impl Page {
         }
         self.paragraph(Style::new().dimmed(), &next(report), 2);
     }
+}
+
+fn times_text(multiple: f64) -> String {
+    format!("{}×", significant(multiple))
 }
 
 fn assumptions(report: &PlanReport) -> &'static str {

@@ -160,6 +160,8 @@ impl PlanReport {
         for (strategy, &(plan, timing)) in self.strategies.iter_mut().zip(plans) {
             let times = TimesReport::of(subject.analysis, plan, timing);
             strategy.latency_us = Some(Range::of(&timing.total));
+            strategy.above_floor.latency =
+                self.floor.latency_us.and_then(|floor| crate::strategy::multiple(timing.total.us, floor));
             strategy.energy_mj = Some(timing.energy.total());
             strategy.not_realizable = Some(times.not_realizable.iter().map(|entry| entry.groups).sum());
             strategy.times = Some(times);

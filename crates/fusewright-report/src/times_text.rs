@@ -1,7 +1,7 @@
 //! Predicted times in words and cells, for pages.
 
 use crate::PlanReport;
-use crate::figures::{energy_text, us_text};
+use crate::figures::{energy_text, significant, us_text};
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
@@ -23,12 +23,18 @@ pub(crate) fn time_rows(report: &PlanReport) -> Vec<(&'static str, Vec<String>)>
             })
         }),
         row("+ eager dispatch", |s| s.times.as_ref().map(|times| us_text(times.framework_overhead_us))),
+        row("above the floor", |s| s.above_floor.latency.map(|multiple| format!("{}×", significant(multiple)))),
         row("of the roofline", |s| s.times.as_ref().map(|times| percent(times.attained))),
     ];
     if report.strategies.iter().any(|strategy| strategy.energy_mj.is_some()) {
         rows.push(row("energy", |s| s.energy_mj.map(energy_text)));
     }
     rows
+}
+
+/// How far a plan may be from the best partition into kernels of the device.
+pub(crate) fn gap_text(gap: f64) -> String {
+    if gap == 0.0 { "0, proven".to_owned() } else { format!("≤ {} %", significant(100.0 * gap)) }
 }
 
 fn spread_percent(low: f64, mid: f64, high: f64) -> f64 {

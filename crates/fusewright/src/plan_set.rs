@@ -17,12 +17,21 @@ pub struct PlanOptions {
     pub groups: bool,
     /// The device that times are predicted for, and that decides what is worth merging.
     pub device: Option<Device>,
+    /// Choices that the search for the optimal plan looks at before it hurries; `None` for as many as take it a second
+    /// or two.
+    pub effort: Option<u64>,
 }
 
 impl Default for PlanOptions {
     /// The default strategies in the default profile, without groups.
     fn default() -> Self {
-        Self { strategies: Strategy::DEFAULT.to_vec(), profile: Profile::Default, groups: false, device: None }
+        Self {
+            strategies: Strategy::DEFAULT.to_vec(),
+            profile: Profile::Default,
+            groups: false,
+            device: None,
+            effort: None,
+        }
     }
 }
 
@@ -54,7 +63,8 @@ impl<'a> PlanSet<'a> {
     pub(crate) fn of(model: &'a Model, options: &PlanOptions) -> Result<Self, Error> {
         let analysis = Analysis::of(model.decomposed());
         let make = |strategy: Strategy| {
-            let plan = strategy.partitioner(options.device.as_ref()).partition(&analysis, options.profile);
+            let plan =
+                strategy.partitioner(options.device.as_ref(), options.effort).partition(&analysis, options.profile);
             plan.map_err(|problem| Error::Certificate { strategy: strategy.name(), problem })
         };
         let eager = make(Strategy::Eager)?;

@@ -35,7 +35,7 @@ impl Strategy {
     ];
 
     /// Those that are compared unless others are asked for, from least to most fused.
-    pub const DEFAULT: [Strategy; 3] = [Strategy::Eager, Strategy::Standard, Strategy::Attention];
+    pub const DEFAULT: [Strategy; 4] = [Strategy::Eager, Strategy::Standard, Strategy::Attention, Strategy::Optimal];
 
     /// Public name, as given to `--strategy`.
     pub fn name(self) -> &'static str {
@@ -55,7 +55,7 @@ impl Strategy {
     }
 
     /// What makes its plans; `device` decides which parallel projections are worth merging.
-    pub(crate) fn partitioner(self, device: Option<&Device>) -> Box<dyn Partitioner + '_> {
+    pub(crate) fn partitioner(self, device: Option<&Device>, effort: Option<u64>) -> Box<dyn Partitioner + '_> {
         match self {
             Strategy::Eager => Box::new(EagerPartitioner),
             Strategy::AsWritten => Box::new(WrittenPartitioner),
@@ -64,7 +64,10 @@ impl Strategy {
             Strategy::Attention => {
                 Box::new(AttentionFusionPartitioner { device, ..AttentionFusionPartitioner::default() })
             }
-            Strategy::Optimal => Box::new(OptimalFusionPartitioner::new(device)),
+            Strategy::Optimal => {
+                let optimal = OptimalFusionPartitioner::new(device);
+                Box::new(OptimalFusionPartitioner { effort: effort.unwrap_or(optimal.effort), ..optimal })
+            }
         }
     }
 }
@@ -76,7 +79,7 @@ mod tests {
     #[test]
     fn names_are_those_of_the_partitioners() {
         for strategy in Strategy::ALL {
-            assert_eq!(strategy.partitioner(None).name(), strategy.name());
+            assert_eq!(strategy.partitioner(None, None).name(), strategy.name());
             assert_eq!(Strategy::from_name(strategy.name()), Some(strategy));
         }
         assert_eq!(Strategy::from_name("best"), None);

@@ -61,7 +61,7 @@ proptest! {
                 let working = (0..plan.counted).filter(|&group| plan.costs[group].kernels > 0).count() as u64;
                 prop_assert_eq!(explained.groups.iter().map(|group| group.times).sum::<u64>(), working);
                 let bytes: u64 = explained.groups.iter().map(|group| group.bytes * group.times).sum();
-                let counted: u64 = plan.costs[..plan.counted].iter().map(|cost| cost.moved()).sum();
+                let counted: u64 = plan.costs[..plan.counted].iter().map(fusewright_cost::GroupCost::moved).sum();
                 prop_assert_eq!(bytes, counted);
             }
             fits(&explain_text(&report, TextOptions { top: 0, ..TextOptions::default() }));

@@ -22,9 +22,9 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The limits of GPUs in general.
+    /// The limits where no device is given: what the smaller of the current GPUs has.
     pub fn generic() -> Self {
-        Self { epilogue_operands: 3, attention_bytes: Some(65_536.0), head_dim: 256 }
+        Self { epilogue_operands: 3, attention_bytes: Some(99.0 * 1024.0), head_dim: 256 }
     }
 
     /// The limits of a device.

@@ -10,7 +10,7 @@ use crate::figures::{bytes_text, us_text};
 const NAMED: usize = 3;
 
 /// What to do where a rule is missing.
-pub(super) const OTHER_STRATEGY: &str = "ask another strategy: compare MODEL --strategy attention --strategy optimal";
+pub(super) const OTHER_STRATEGY: &str = "plan with --strategy optimal, which knows no pair rules";
 
 /// The end of a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,7 +1,7 @@
 //! Reading a lock file, with errors that name the place in it.
 
 use super::{LOCK_VERSION, Lock};
-use crate::places::unfold_place;
+use crate::places::{MOST_PATHS_IN_ALL, unfold_place};
 
 /// What is wrong with a lock file.
 #[derive(Debug, thiserror::Error)]
@@ -50,13 +50,15 @@ impl Lock {
             return Err(LockError::Version { found: version.schema_version });
         }
         let lock: Lock = serde_json::from_str(text).map_err(malformed)?;
+        let mut left = MOST_PATHS_IN_ALL;
         for (model, entry) in &lock.models {
             for (strategy, plan) in &entry.strategies {
                 for place in plan.fused.values().flat_map(|places| places.keys()) {
-                    if unfold_place(place).is_none() {
+                    let count = unfold_place(place).map_or(usize::MAX, |paths| paths.len());
+                    left = left.checked_sub(count).ok_or_else(|| {
                         let (model, strategy) = (model.clone(), strategy.clone());
-                        return Err(LockError::Place { model, strategy, place: place.clone() });
-                    }
+                        LockError::Place { model, strategy, place: place.clone() }
+                    })?;
                 }
             }
         }

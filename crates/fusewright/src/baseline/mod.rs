@@ -62,6 +62,23 @@ impl Baseline {
         self.lock().models.values().map(request).collect()
     }
 
+    /// What a request stands for: its own entry, or, where it names a model without options and the lock file has the
+    /// model with options only, each of these.
+    pub fn meant_by(&self, request: CheckRequest) -> Vec<CheckRequest> {
+        let settings = &request.settings;
+        let plain = LockSettings {
+            model: settings.model.clone(),
+            profile: Profile::Default.name().to_owned(),
+            ..LockSettings::default()
+        };
+        if *settings != plain || self.lock().models.contains_key(&settings.command()) {
+            return vec![request];
+        }
+        let of_model = self.requests().into_iter().filter(|other| other.settings.model == settings.model);
+        let others: Vec<CheckRequest> = of_model.collect();
+        if others.is_empty() { vec![request] } else { others }
+    }
+
     /// Plans a model and holds it against its entry.
     ///
     /// ```
@@ -108,7 +125,8 @@ impl Baseline {
         let profile = settings::profile(settings).map_err(|problem| self.bad_setting(&name, problem))?;
         let model = session.load(self.path_of_model(&settings.model))?;
         let device = settings.hw.as_ref().map(|hw| crate::device(self.path_of_device(hw))).transpose()?;
-        let plans = model.plan(&PlanOptions { strategies, profile, groups: false, device: device.clone() })?;
+        let plans =
+            model.plan(&PlanOptions { strategies, profile, device: device.clone(), ..PlanOptions::default() })?;
         let subject = Subject { analysis: plans.analysis(), source: model.source(), format: model.format() };
         let timed: Vec<_> = plans.timings().map(|(_, plan, timing)| (plan, Some(timing))).collect();
         let all: Vec<_> = plans.plans().map(|(_, plan)| plan).collect();

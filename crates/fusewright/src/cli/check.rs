@@ -48,7 +48,10 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<(), Failure> {
 fn requests(arguments: &CheckArguments, baseline: &Baseline) -> Result<Vec<CheckRequest>, Failure> {
     let session = arguments.options.session()?;
     let mut requests = match &arguments.model {
-        Some(model) => vec![baseline.request(&session, model, arguments.hw.as_deref(), arguments.profile)],
+        Some(model) => {
+            let request = baseline.request(&session, model, arguments.hw.as_deref(), arguments.profile);
+            if arguments.update { vec![request] } else { baseline.meant_by(request) }
+        }
         None => baseline.requests(),
     };
     for request in &mut requests {

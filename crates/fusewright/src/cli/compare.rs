@@ -88,7 +88,7 @@ fn plans<'a>(
     strategies: &[Strategy],
 ) -> Result<PlanSet<'a>, Failure> {
     let (strategies, profile, device) = (strategies.to_vec(), arguments.profile, device.cloned());
-    Ok(model.plan(&PlanOptions { strategies, profile, groups: false, device })?)
+    Ok(model.plan(&PlanOptions { strategies, profile, device, ..PlanOptions::default() })?)
 }
 
 /// The comparison of plans that were all made.

@@ -34,7 +34,8 @@ fn report(arguments: &ExplainArguments, library: &Library) -> Result<Option<Expl
     }
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
     let strategies = strategies(arguments);
-    let plans = model.plan(&PlanOptions { strategies, profile: arguments.profile, groups: false, device })?;
+    let plans =
+        model.plan(&PlanOptions { strategies, profile: arguments.profile, device, ..PlanOptions::default() })?;
     let mut report = plans.explain(library, arguments.node.as_deref())?;
     if let Some(id) = &arguments.rule {
         report = report.about_rule(id);

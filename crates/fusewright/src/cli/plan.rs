@@ -16,7 +16,13 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     let strategies =
         if arguments.strategy.is_empty() { Strategy::DEFAULT.to_vec() } else { arguments.strategy.clone() };
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
-    let options = PlanOptions { strategies, profile: arguments.profile, groups: arguments.groups, device };
+    let options = PlanOptions {
+        strategies,
+        profile: arguments.profile,
+        groups: arguments.groups,
+        device,
+        effort: arguments.effort,
+    };
     let plans = model.plan(&options)?;
     if !arguments.model.options.quiet {
         model.notes().iter().for_each(|text| note(text));

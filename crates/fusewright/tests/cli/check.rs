@@ -56,6 +56,11 @@ fn what_was_locked_passes_and_lock_files_are_reproducible() {
     let ran = check(&scratch, &["encoder.json", "--hw", "a100-sxm-80"]);
     assert_eq!(ran.code, Some(0), "{ran:?}");
     assert!(ran.stdout.starts_with("encoder.json --hw a100-sxm-80: as locked"), "{}", ran.stdout);
+    // A model without options stands for its entries, where it has none without.
+    let ran = check(&scratch, &["encoder.json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.starts_with("encoder.json --hw a100-sxm-80: as locked"), "{}", ran.stdout);
+    assert_eq!(check(&scratch, &["encoder.json", "--hw", "h100-sxm"]).code, Some(4));
     check(&scratch, &["encoder.json", "--hw", "a100-sxm-80", "--update"]);
     assert_eq!(fs::read(scratch.path("fusewright.lock.json")).expect("the lock file is there"), lock);
     // Without MODEL all entries are checked, each with its own options, from whatever folder.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::run::stdout;
 
-const PAGES: [(&str, &[&str]); 17] = [
+const PAGES: &[(&str, &[&str])] = &[
     ("vit_b_16.txt", &["plan", "vit_b_16"]),
     ("vit_b_16.reference.txt", &["plan", "vit_b_16", "--profile", "reference"]),
     ("vit_b_16.md", &["plan", "vit_b_16", "--format", "markdown"]),
@@ -28,7 +28,7 @@ const PAGES: [(&str, &[&str]); 17] = [
 #[test]
 fn pages_are_as_they_were() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/pages");
-    for (name, arguments) in PAGES {
+    for &(name, arguments) in PAGES {
         let (page, path) = (stdout(arguments), folder.join(name));
         if std::env::var_os("BLESS").is_some() {
             fs::write(&path, &page).expect("pages can be written");

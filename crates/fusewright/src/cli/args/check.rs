@@ -21,8 +21,8 @@ Exit codes: 0 as locked, improved or changed without being worse; 1 regressed;
 #[derive(Debug, Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct CheckArguments {
-    /// A model, as for plan, with the options that its entry was written with; without one, every model of the lock
-    /// file is checked.
+    /// A model, as for plan, with the options that its entry was written with, or without options; without a model,
+    /// every entry of the lock file is checked.
     #[arg(value_name = "MODEL")]
     pub(crate) model: Option<OsString>,
 

@@ -73,13 +73,20 @@ Examples:
 #[command(after_long_help = PLAN_EXAMPLES)]
 pub(crate) struct PlanArguments {
     /// Strategy to plan with; may be repeated [default: eager, standard,
-    /// attention].
+    /// attention, optimal].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
 
     /// Device to predict times for, by id, or a TOML file that describes one.
     #[arg(long, value_name = "DEVICE")]
     pub(crate) hw: Option<OsString>,
+
+    /// Choices that the search for the optimal plan looks at before it hurries.
+    ///
+    /// The default of 1,000,000 takes it a second or two, and few graphs need as many. A plan of a search that hurried
+    /// says how far it may be from the best. A limit in seconds would make plans differ from run to run.
+    #[arg(long, value_name = "N")]
+    pub(crate) effort: Option<u64>,
 
     /// How to look at the graph.
     ///
