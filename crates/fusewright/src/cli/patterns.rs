@@ -79,7 +79,9 @@ fn check(files: &[PathBuf]) -> Result<(), Failure> {
             Err(problem) => vec![problem.to_string()],
         };
         refused += usize::from(!problems.is_empty());
-        problems.iter().for_each(|problem| error(problem));
+        for problem in &problems {
+            error(problem);
+        }
     }
     output::write(&OutputArguments { output: None, force: false }, &fine, Style::Plain)?;
     if refused == 0 {

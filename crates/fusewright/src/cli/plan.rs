@@ -13,8 +13,11 @@ const WIDTH: usize = 80;
 pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     output::check(&arguments.output)?;
     let model = arguments.model.options.session()?.load(&arguments.model.name)?;
-    let strategies =
-        if arguments.strategy.is_empty() { Strategy::default_for(arguments.profile) } else { arguments.strategy.clone() };
+    let strategies = if arguments.strategy.is_empty() {
+        Strategy::default_for(arguments.profile)
+    } else {
+        arguments.strategy.clone()
+    };
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
     let options = PlanOptions {
         strategies,
