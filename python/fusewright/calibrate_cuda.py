@@ -28,6 +28,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+if not __package__:
+    # Run as a plain script, Python looks for modules beside this file, where one is called torch.
+    sys.path[0] = str(Path(__file__).resolve().parent.parent)
+
 PRODUCT_SHARE = 0.8
 """Share of the peak that large products reach."""
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -64,7 +64,7 @@ def trace(model: nn.Module, *, input_count: int | None = None) -> torch.fx.Graph
     With ``input_count``, the arguments of ``forward`` after that many keep their defaults
     (an omitted mask is then ``None`` and not an input). The model is left as it was.
     """
-    bound = {} if input_count is None else _defaults_after(model, input_count)
+    bound = {} if input_count is None else defaults_after(model, input_count)
     attributes = set(vars(model))
     try:
         graph = AttentionTracer(bound).trace(model)
@@ -80,7 +80,8 @@ def trace(model: nn.Module, *, input_count: int | None = None) -> torch.fx.Graph
             delattr(model, name)
 
 
-def _defaults_after(model: nn.Module, input_count: int) -> dict[str, Any]:
+def defaults_after(model: nn.Module, input_count: int) -> dict[str, Any]:
+    """The arguments of ``forward`` after so many inputs, with the values that they default to."""
     bound: dict[str, Any] = {}
     remaining = input_count
     for parameter in inspect.signature(model.forward).parameters.values():
@@ -96,14 +97,22 @@ def _defaults_after(model: nn.Module, input_count: int) -> dict[str, Any]:
     return bound
 
 
-def trace_exported(model: nn.Module, inputs: Sequence[Any]) -> torch.fx.GraphModule:
-    """The graph that ``torch.export`` makes, with a value on every node."""
+def trace_exported(
+    model: nn.Module, inputs: Sequence[Any], named: Mapping[str, Any] | None = None
+) -> torch.fx.GraphModule:
+    """The graph that ``torch.export`` makes, with a value on every node.
+
+    ``named`` are inputs by the name of their argument.
+    """
     mode = fx_shapes.new_fake_mode()
+    names = list(named or {})
+    fakes = fx_shapes.fake_inputs(model, [*inputs, *(named or {}).values()], mode, {})
     # When it gives up, torch prints all it had of the graph to stderr, thousands of lines.
     with fx_shapes.slow_attention_path(), contextlib.redirect_stderr(io.StringIO()):
         program = torch.export.export(
             fx_shapes.fake_twin(model, mode),
-            fx_shapes.fake_inputs(model, inputs, mode, {}),
+            fakes[: len(inputs)],
+            dict(zip(names, fakes[len(inputs) :], strict=True)),
             strict=False,
         )
     graph_module = program.module()

@@ -23,3 +23,16 @@ def built():
         return binary()
     except Unavailable as error:
         pytest.fail(str(error), pytrace=False)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--heavy", action="store_true", help="run tests that take minutes, too")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--heavy"):
+        return
+    skip = pytest.mark.skip(reason="takes minutes: --heavy runs it")
+    for item in items:
+        if "heavy" in item.keywords:
+            item.add_marker(skip)

@@ -1,7 +1,8 @@
-//! The project's chores: `cargo xtask test [--heavy]`.
+//! The project's chores: `cargo xtask test [--heavy]`, `cargo xtask python`, `cargo xtask wheel`.
 //!
 //! `test` runs every test there is, the Python ones included, and installs what those need into `target/python`. With
-//! `--heavy` the property tests run 10,000 cases each instead of 500.
+//! `--heavy` the property tests run 10,000 cases each instead of 500, and the Python tests that take minutes run too.
+//! `python` builds the native module into the source tree, `wheel` the package into `target/wheels`.
 
 mod python;
 
@@ -9,14 +10,16 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask test [--heavy]";
+const USAGE: &str = "usage: cargo xtask test [--heavy] | python | wheel";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let result = match arguments.as_slice() {
-        ["test"] => test("500"),
-        ["test", "--heavy"] => test("10000"),
+        ["test"] => test("500", false),
+        ["test", "--heavy"] => test("10000", true),
+        ["python"] => native_module(&root()),
+        ["wheel"] => python::wheel(&root()),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -29,12 +32,27 @@ fn main() -> ExitCode {
 }
 
 /// All tests: Rust first, then Python against the binary that was just built.
-fn test(cases: &str) -> Result<(), String> {
+fn test(cases: &str, heavy: bool) -> Result<(), String> {
     let root = root();
-    let cargo = || Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     run(cargo().current_dir(&root).args(["test", "--workspace"]).env("FUSEWRIGHT_CASES", cases))?;
     run(cargo().current_dir(&root).args(["build", "--package", "fusewright"]))?;
-    python::test(&root)
+    native_module(&root)?;
+    python::test(&root, heavy)
+}
+
+/// Builds the native module of the Python package and puts it where Python looks for it in the source tree.
+fn native_module(root: &Path) -> Result<(), String> {
+    run(cargo().current_dir(root).args(["build", "--package", "fusewright-py"]))?;
+    python::place_module(root)
+}
+
+fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where cargo builds.
+fn target(root: &Path) -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from)
 }
 
 /// The workspace's folder.

@@ -38,6 +38,7 @@ mod modules;
 mod mutation;
 mod names;
 mod parameters;
+mod parts;
 pub(crate) mod read;
 mod recorded;
 mod references;

@@ -100,7 +100,7 @@ pub(super) struct Reader<'d> {
     document: &'d Document,
     sizes: Sizes<'d>,
     pub(super) env: Env<'d>,
-    names: Names,
+    pub(super) names: Names,
     parameters: Parameters,
     modules: HashMap<&'d str, Module<'d>>,
     warnings: Vec<Warning>,
@@ -147,6 +147,9 @@ impl<'d> Reader<'d> {
             return self.call_without_tensors(position, node, out, form);
         }
         let Planned { op, inputs, types, hidden, in_place } = self.plan(node, form, types);
+        if let Some(part) = self.part(position, &op, &inputs, &types) {
+            return Ok(Held::Tensor(part));
+        }
         let written = self.written(node).filter(|_| in_place && !hands_on(&op));
         if let (Some(target), Op::Copy(copy), &[source]) = (written, &op, inputs.as_slice())
             && matches!(**copy, Copy::Clone)

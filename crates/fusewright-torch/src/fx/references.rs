@@ -22,6 +22,8 @@ pub(super) struct Position {
 pub(super) struct References<'a> {
     index: HashMap<&'a str, Position>,
     last_use: Vec<usize>,
+    /// Whether something else than a projection reads it.
+    read_otherwise: Vec<bool>,
 }
 
 impl<'a> References<'a> {
@@ -47,7 +49,8 @@ impl<'a> References<'a> {
                 return Err(FxError::SeveralOutputs { first: first.name.clone(), second: node.name.clone() });
             }
         }
-        let mut references = Self { index, last_use: vec![0; nodes.len()] };
+        let (last_use, read_otherwise) = (vec![0; nodes.len()], vec![false; nodes.len()]);
+        let mut references = Self { index, last_use, read_otherwise };
         for (user, node) in nodes.iter().enumerate() {
             references.check_node(nodes, user, node)?;
         }
@@ -67,8 +70,14 @@ impl<'a> References<'a> {
         self.last_use.get(position).copied().unwrap_or(0)
     }
 
+    /// The node is read, and by calls of `linear` only.
+    pub(super) fn only_projects(&self, position: usize) -> bool {
+        self.last_use(position) > position && self.read_otherwise.get(position) == Some(&false)
+    }
+
     fn check_node(&mut self, nodes: &[NodeEntry], user: usize, node: &NodeEntry) -> Result<(), FxError> {
-        let (index, last_use) = (&self.index, &mut self.last_use);
+        let Self { index, last_use, read_otherwise } = self;
+        let projects = is_projection(node);
         each_argument(node, &mut |name| {
             let Some(&Position { node: made, .. }) = index.get(name) else {
                 return Err(FxError::UnknownReference { node: node.name.clone(), reference: name.to_owned() });
@@ -89,9 +98,17 @@ impl<'a> References<'a> {
             if let Some(last) = last_use.get_mut(made) {
                 *last = user;
             }
+            if let Some(otherwise) = read_otherwise.get_mut(made).filter(|_| !projects) {
+                *otherwise = true;
+            }
             Ok(())
         })
     }
+}
+
+fn is_projection(node: &NodeEntry) -> bool {
+    let name = node.target.strip_suffix(".default").unwrap_or(&node.target);
+    node.op == Opcode::CallFunction && name.rsplit('.').next() == Some("linear")
 }
 
 /// Whether `from` is `to` or depends on it, directly or not.

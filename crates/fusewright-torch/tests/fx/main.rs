@@ -7,6 +7,7 @@ mod errors;
 mod modules;
 mod mutation;
 mod ops;
+mod parts;
 mod seeds;
 mod support;
 mod symbols;

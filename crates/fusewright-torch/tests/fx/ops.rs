@@ -127,6 +127,7 @@ fn subscripts() {
     check(
         r#"
         F operator.getitem | %parts, 1 | | f32[5, 16] | alias(%parts.1)
+        F builtins.tuple | [%x, null, %s] | | [{"shape": [2, 3, 8, 8], "dtype": "float32"}, {"const": null}, {"shape": [2, 5, 16], "dtype": "float32"}] | alias(%x, %s)
         F operator.getitem | %parts, -1 | | f32[5, 16] | alias(%parts.1)
         F operator.getitem | %parts, 2 | | f32[5, 16] | opaque: index 2 is outside an axis of extent 2
         F operator.getitem | %parts, {"slice": [null, null, -1]} | | f32[5, 16] + f32[5, 16] | opaque: a slice step below 1
