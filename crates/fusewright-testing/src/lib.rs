@@ -44,6 +44,12 @@ pub fn cases() -> Config {
     Config { cases, rng_seed, failure_persistence: None, ..Config::default() }
 }
 
+/// The same for properties that cost much a case: at most `most` of them.
+pub fn cases_up_to(most: u32) -> Config {
+    let all = cases();
+    Config { cases: all.cases.min(most), ..all }
+}
+
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
 }

@@ -8,7 +8,7 @@ use fusewright::report::{
     check_text, compare_markdown, compare_text, explain_markdown, explain_text, github, junit, sarif,
 };
 use fusewright::{CompareSide, Model, PlanOptions, PlanSet, Session, Strategy, compare, pattern_library};
-use fusewright_testing::{cases, graphs};
+use fusewright_testing::{cases_up_to, graphs};
 use proptest::prelude::*;
 
 static LIBRARY: LazyLock<Library> = LazyLock::new(|| pattern_library(&[] as &[&str]).expect("the library is built in"));
@@ -46,7 +46,7 @@ fn fits(page: &str) {
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases_up_to(1000))]
 
     #[test]
     fn explanations_hold_every_kernel(sample in graphs(40)) {

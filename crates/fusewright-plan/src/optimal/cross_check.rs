@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fusewright_device::{Device, find};
 use fusewright_ir::NodeId;
 use fusewright_pattern::decompose;
-use fusewright_testing::{cases, graphs};
+use fusewright_testing::{cases, cases_up_to, graphs};
 use microlp::{ComparisonOp, OptimizationDirection, Problem};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -179,11 +179,11 @@ fn limits(device: Option<&Device>) -> Limits {
 /// Of the random graphs about every fifth is large enough and not too large for the program.
 fn more_cases() -> Config {
     let all = cases();
-    Config { cases: all.cases.saturating_mul(3).min(6000), ..all }
+    Config { cases: all.cases.saturating_mul(3).min(3000), ..all }
 }
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases_up_to(1500))]
 
     #[test]
     fn nothing_beats_it_among_all_partitions_of_small_graphs(sample in graphs(12), number in 0_usize..5) {
