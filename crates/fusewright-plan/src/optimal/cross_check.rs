@@ -179,7 +179,7 @@ fn limits(device: Option<&Device>) -> Limits {
 /// Of the random graphs about every fifth is large enough and not too large for the program.
 fn more_cases() -> Config {
     let all = cases();
-    Config { cases: all.cases.saturating_mul(3).min(3000), ..all }
+    Config { cases: all.cases.saturating_mul(3).min(1500), ..all }
 }
 
 proptest! {

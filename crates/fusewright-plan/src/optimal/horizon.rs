@@ -6,9 +6,11 @@ use smallvec::SmallVec;
 
 use crate::grammar::{Draft, Form, Grammar, Joined, Projecting, Role, joined};
 
-/// Neighbours that a node is tried beside. Of more projections of one input than this, each is tried beside the one
-/// before it only: projections of one width are interchangeable, so that runs of neighbours are all there is to try.
+/// Loops that a loop is tried beside.
 const MOST_BESIDE: usize = 4;
+/// Projections of one input that are tried in every combination. Of more, each is tried beside the one before it only:
+/// those of one width are interchangeable, so that runs of neighbours are nearly all there is to try.
+const MOST_PROJECTIONS: usize = 8;
 /// Nodes looked at to find a product on the way from one node to another.
 const MOST_LOOKED_AT: usize = 512;
 
@@ -83,8 +85,8 @@ impl<'a> Horizon<'a> {
                 Role::Product => {
                     let Some(projecting) = grammar.projecting(id) else { continue };
                     let others = projections.entry(projecting).or_default();
-                    let many = siblings.get(&projecting).is_some_and(|&count| count > MOST_BESIDE);
-                    found.extend(others.iter().rev().copied().take(if many { 1 } else { MOST_BESIDE }));
+                    let many = siblings.get(&projecting).is_some_and(|&count| count > MOST_PROJECTIONS);
+                    found.extend(others.iter().rev().copied().take(if many { 1 } else { MOST_PROJECTIONS }));
                     others.push(id);
                 }
                 Role::Step(own) | Role::Row(own) => {
