@@ -9,11 +9,11 @@ use fusewright_plan::{
     Analysis, AttentionFusionPartitioner, CompiledPartitioner, EagerPartitioner, FusionBasedPartitioner,
     OptimalFusionPartitioner, Partitioner, Profile, time_plan,
 };
-use fusewright_testing::{cases, graphs, transformer};
+use fusewright_testing::{cases_up_to, graphs, transformer};
 use proptest::prelude::*;
 
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(cases_up_to(500))]
 
     #[test]
     fn no_other_plan_is_faster_and_the_price_is_the_predicted_time(sample in graphs(24), device in 0_usize..4) {
