@@ -4,9 +4,8 @@ use fusewright_cost::SetCosts;
 use fusewright_device::Device;
 use fusewright_ir::NodeId;
 
-use crate::grammar::{Draft, Form, Grammar, Limits};
+use crate::grammar::{Draft, Grammar, Limits};
 use crate::optimal::Objective;
-use crate::realize::{Framework, launches};
 use crate::stops::StopReason;
 use crate::{Analysis, Plan};
 
@@ -81,15 +80,6 @@ impl<'a> Kernels<'a> {
     }
 
     fn price_of(&self, draft: &Draft) -> f64 {
-        let analysis = self.grammar.analysis;
-        let cost = self.costs.cost(&draft.members);
-        let site = match draft.form {
-            Form::Attention { site, .. } => analysis.attentions.sites.get(site as usize),
-            _ => None,
-        };
-        let streams = |site: &_| self.grammar.limits().streams(site, self.grammar.element_bytes(site));
-        let kernels =
-            launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
-        self.objective.price(&cost, &kernels)
+        self.objective.launched(&self.grammar, draft, &self.costs.cost(&draft.members)).1
     }
 }

@@ -4,6 +4,9 @@ use fusewright_cost::GroupCost;
 use fusewright_cost::time::{Kernel, Stream, predict};
 use fusewright_device::Device;
 
+use crate::grammar::{Draft, Form, Grammar};
+use crate::realize::{Framework, launches};
+
 /// What is minimised over all partitions into kernels.
 #[derive(Clone, Copy, Debug)]
 pub enum Objective<'a> {
@@ -29,19 +32,27 @@ pub(super) struct Slope {
 }
 
 impl<'a> Objective<'a> {
-    pub(crate) fn device(self) -> Option<&'a Device> {
+    fn device(self) -> Option<&'a Device> {
         match self {
             Objective::Bytes => None,
             Objective::Time(device) => Some(device),
         }
     }
 
-    /// The price of what one kernel of the grammar launches.
-    pub(crate) fn price(self, cost: &GroupCost, launches: &[Kernel]) -> f64 {
-        match self {
+    /// What a kernel of the grammar launches, and its price.
+    pub(crate) fn launched(self, grammar: &Grammar, draft: &Draft, cost: &GroupCost) -> (Vec<Kernel>, f64) {
+        let site = match draft.form {
+            Form::Attention { site, .. } => grammar.analysis.attentions.sites.get(site as usize),
+            _ => None,
+        };
+        let streams = |site: &_| grammar.limits().streams(site, grammar.element_bytes(site));
+        let device = self.device();
+        let kernels = launches(grammar.analysis, &draft.members, cost, site, streams, Framework::None, device);
+        let price = match self {
             Objective::Bytes => cost.moved() as f64 + KERNEL * f64::from(cost.kernels),
-            Objective::Time(device) => launches.iter().map(|kernel| predict(device, kernel).us).sum(),
-        }
+            Objective::Time(device) => kernels.iter().map(|kernel| predict(device, kernel).us).sum(),
+        };
+        (kernels, price)
     }
 
     /// A bound on how a loop's price grows with bytes and operations; `None` where it may jump.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::objective::{Objective, Slope};
 use crate::grammar::{Draft, Form, Grammar};
-use crate::realize::{Framework, launches, leading};
+use crate::realize::leading;
 
 /// A draft with what it would cost if nothing joined it any more.
 #[derive(Debug)]
@@ -66,18 +66,12 @@ impl<'a> Drafts<'a> {
     fn priced(&self, draft: Draft) -> Priced {
         let analysis = self.grammar.analysis;
         let cost = self.costs.cost(&draft.members);
-        let site = match draft.form {
-            Form::Attention { site, .. } => analysis.attentions.sites.get(site as usize),
-            _ => None,
-        };
         let bytes = cost.moved();
         let flops = cost.work.other_flops;
         if !self.grammar.is_complete(draft.form) {
             return Priced { draft, price: f64::INFINITY, bytes, flops, slope: None, shape: SmallVec::new() };
         }
-        let streams = |site: &_| self.grammar.limits().streams(site, self.grammar.element_bytes(site));
-        let kernels =
-            launches(analysis, &draft.members, &cost, site, streams, Framework::None, self.objective.device());
+        let (kernels, price) = self.objective.launched(self.grammar, &draft, &cost);
         let slope = match kernels.as_slice() {
             [Kernel::Stream(stream)] => self.objective.slope(stream),
             _ => None,
@@ -92,8 +86,8 @@ impl<'a> Drafts<'a> {
             shape.extend([rank(kind), elements]);
         }
         // Of equals, attention in one group: the layers of a model should not differ by chance.
-        let preference = if site.is_some() { PREFERRED } else { 1.0 };
-        Priced { price: preference * self.objective.price(&cost, &kernels), draft, bytes, flops, slope, shape }
+        let preference = if matches!(draft.form, Form::Attention { .. }) { PREFERRED } else { 1.0 };
+        Priced { price: preference * price, draft, bytes, flops, slope, shape }
     }
 }
 

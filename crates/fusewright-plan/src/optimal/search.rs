@@ -110,6 +110,11 @@ impl<'a> Search<'a> {
         let mut pool = Pool::default();
         let mut marks = Marks::default();
         for state in states {
+            // One step of many states may be long; what is left of it when the effort is spent is left out.
+            if self.looked_at >= self.effort.saturating_mul(2) && pool.states.len() >= SPENT_WIDTH {
+                self.give_up(state);
+                continue;
+            }
             for (outlook, united) in self.choices(state, node, &makers) {
                 self.looked_at += 1;
                 let mut next = State { outlook, cost: state.cost, history: state.history };
