@@ -9,16 +9,7 @@ use super::super::schema::Scalar;
 use super::super::values::{Items, Operand};
 use super::{Row, row};
 
-pub(super) const ROWS: &[Row] =
-    &[row("getitem __getitem__", "input index", getitem), row("builtins.tuple", "items", tuple)];
-
-/// Several results as one: the tensors among them.
-fn tuple(call: &Call<'_>) -> Built {
-    let items = call.get("items").ok_or("the argument `items` is missing")?;
-    let mut tensors = Vec::new();
-    call.env.tensors(items, &mut tensors);
-    Ok((View::Alias.into(), tensors.into()))
-}
+pub(super) const ROWS: &[Row] = &[row("getitem __getitem__", "input index", getitem)];
 
 fn getitem(call: &Call<'_>) -> Built {
     let index = call.get("index").ok_or("the argument `index` is missing")?;
