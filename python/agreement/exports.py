@@ -20,7 +20,7 @@ from torch.export import ExportedProgram
 
 from agreement.model import Model, NotOffered
 from fusewright.fx import export_model, write_json
-from fusewright.fx_shapes import InputShape
+from fusewright.fx_shapes import InputShape, slow_attention_path
 
 TIME_LIMIT_S = 600
 """For one export."""
@@ -257,7 +257,8 @@ def time_limit(seconds: int) -> Iterator[None]:
 def export(exporter: Exporter, form: str, path: Path) -> str | None:
     """Writes one form and says what had to be changed, ``EAGER`` or ``MASKED``.
 
-    Whatever the exporter raises comes through.
+    Whatever the exporter raises comes through. Attention is written as its module defines it, not
+    as the fused inference kernel that a CPU would run.
     """
-    with quietly(), time_limit(TIME_LIMIT_S):
+    with quietly(), time_limit(TIME_LIMIT_S), slow_attention_path():
         return FORMS[form][1](exporter, path)

@@ -244,5 +244,3 @@ WIDE: tuple[Model, ...] = (
         )
     ),
 )
-
-torch.backends.mha.set_fastpath_enabled(False)

@@ -31,7 +31,7 @@ def test_other_models():
     assert page.count("outputs differ by") == 7 and "all passed" in page
 
 
-def test_the_notebook_runs_from_top_to_bottom(tmp_path):
+def test_the_notebook_runs_from_top_to_bottom(tmp_path, monkeypatch):
     nbformat = pytest.importorskip("nbformat")
     nbclient = pytest.importorskip("nbclient")
     notebook = nbformat.read(ROOT / "python" / "notebooks" / "tour.ipynb", as_version=4)
@@ -40,7 +40,7 @@ def test_the_notebook_runs_from_top_to_bottom(tmp_path):
     client = nbclient.NotebookClient(
         notebook, resources={"metadata": {"path": tmp_path}}, **options
     )
-    os.environ["PYTHONPATH"] = str(ROOT / "python")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "python"))
     client.execute()
     shown = [o for cell in notebook.cells for o in cell.get("outputs", []) if "data" in o]
     assert any("<table>" in o["data"].get("text/html", "") for o in shown)
