@@ -89,12 +89,9 @@ fn part(stored: &Stored, files: &dyn Files) -> Result<Bytes, String> {
     let end = stored.offset.checked_add(stored.length).and_then(|end| usize::try_from(end).ok());
     match start.zip(end).filter(|&(_, end)| end <= whole.len()) {
         Some((start, end)) => Ok(whole.slice(start..end)),
-        None => Err(format!(
-            "it lies at byte {} with {} bytes, the file has {}",
-            stored.offset,
-            stored.length,
-            whole.len()
-        )),
+        None => {
+            Err(format!("it lies at byte {} with {} bytes, the file has {}", stored.offset, stored.length, whole.len()))
+        }
     }
 }
 
@@ -133,7 +130,11 @@ pub fn to_bytes(tensor: &Tensor) -> Option<Vec<u8>> {
     fn joined<const N: usize>(parts: impl Iterator<Item = [u8; N]>) -> Vec<u8> {
         parts.flatten().collect()
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "values are in the range of their type")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "values are in the range of their type"
+    )]
     Some(match (class(tensor.dtype()), tensor.dtype()) {
         (Class::Float, DType::F32) => joined(tensor.floats().iter().map(|v| v.to_le_bytes())),
         (Class::Float, DType::F64) => joined(tensor.floats().iter().map(|&v| f64::from(v).to_le_bytes())),

@@ -24,7 +24,11 @@ pub(crate) fn map1(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
             || part.iter_mut().for_each(|value| *value = f(*value)),
         );
     };
-    if values.len() < SERIAL { apply(&mut values) } else { values.par_chunks_mut(TASK).for_each(apply) }
+    if values.len() < SERIAL {
+        apply(&mut values)
+    } else {
+        values.par_chunks_mut(TASK).for_each(apply)
+    }
     Tensor::from_floats(x.dtype, &x.shape, values)
 }
 

@@ -50,6 +50,7 @@
 
 mod error;
 mod files;
+mod fused;
 mod gemm;
 mod generate;
 mod interpret;
@@ -66,6 +67,7 @@ mod weights;
 
 pub use error::ExecError;
 pub use files::{Files, NoFiles, from_bytes, to_bytes};
+pub use fused::{Program, Timed};
 pub use generate::random_inputs;
 pub use interpret::{Outcome, run, run_with};
 pub use tensor::Tensor;
@@ -73,3 +75,8 @@ pub use verify::{
     Case, Difference, Divergence, Exactness, OutputDifference, Side, Verification, VerifyOptions, tolerance_of, verify,
 };
 pub use weights::Weights;
+
+/// How many threads kernels run on.
+pub fn threads() -> usize {
+    rayon::current_num_threads()
+}

@@ -8,9 +8,10 @@ use crate::tensor::{Data, Floats, Tensor};
 /// `whole` with `part` at the position `start` of each axis. Works in place where nobody else reads `whole`.
 pub(crate) fn place(whole: Tensor, part: &Tensor, start: &[usize]) -> Result<Tensor, String> {
     let whole = if whole.is_contiguous() { whole } else { whole.copied() };
-    let first = start.iter().zip(&whole.strides).fold(whole.first, |first, (&index, &stride)| {
-        first.saturating_add_signed(index.cast_signed() * stride)
-    });
+    let first = start
+        .iter()
+        .zip(&whole.strides)
+        .fold(whole.first, |first, (&index, &stride)| first.saturating_add_signed(index.cast_signed() * stride));
     let strides = whole.strides.clone();
     write(whole, part, first, &strides)
 }

@@ -34,13 +34,7 @@ pub(crate) struct Emitter<'p, 'm> {
 }
 
 impl<'p, 'm> Emitter<'p, 'm> {
-    pub(crate) fn new(
-        program: &'p Program<'m>,
-        whole: Whole,
-        origins: Origins,
-        graph: Graph,
-        held: Vec<Held>,
-    ) -> Self {
+    pub(crate) fn new(program: &'p Program<'m>, whole: Whole, origins: Origins, graph: Graph, held: Vec<Held>) -> Self {
         Self {
             program,
             origins,

@@ -27,14 +27,7 @@ impl Whole {
         let end = first.checked_add(part.len())?;
         let inside = !part.is_empty() && first >= self.start && end <= self.end;
         let offset = first.checked_sub(self.start).filter(|_| inside)? as u64;
-        Some(Content::Stored(Stored {
-            file: None,
-            offset,
-            length: part.len() as u64,
-            dtype,
-            strides: None,
-            first: 0,
-        }))
+        Some(Content::Stored(Stored { file: None, offset, length: part.len() as u64, dtype, strides: None, first: 0 }))
     }
 
     /// What a literal of this type holds; `None` where the file has no elements for it.

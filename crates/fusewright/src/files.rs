@@ -37,9 +37,8 @@ impl Files for ModelFiles {
             return Ok(bytes.clone());
         }
         let folder = self.folder.as_deref().ok_or_else(|| format!("it lies in `{name}`, which has no folder"))?;
-        let bytes = map_beside(folder, name).ok_or_else(|| {
-            format!("it lies in `{name}`, which is not in `{}` or leads out of it", folder.display())
-        })?;
+        let bytes = map_beside(folder, name)
+            .ok_or_else(|| format!("it lies in `{name}`, which is not in `{}` or leads out of it", folder.display()))?;
         mapped.insert(name.to_owned(), bytes.clone());
         Ok(bytes)
     }

@@ -104,7 +104,12 @@ impl Session {
         let source = source.into();
         verify(&graph).map_err(|problem| Error::InvalidGraph { path: source.clone(), problem })?;
         let contents = Contents::default();
-        self.prepare(Loaded { graph, warnings: Vec::new(), notes: Vec::new(), contents }, source, ModelFiles::none(), format)
+        self.prepare(
+            Loaded { graph, warnings: Vec::new(), notes: Vec::new(), contents },
+            source,
+            ModelFiles::none(),
+            format,
+        )
     }
 
     fn open(&self, content: &Content) -> Result<Model, Error> {
@@ -113,13 +118,7 @@ impl Session {
         self.prepare(loaded, content.source.clone(), ModelFiles::of(content), format)
     }
 
-    fn prepare(
-        &self,
-        loaded: Loaded,
-        source: String,
-        files: ModelFiles,
-        format: &'static str,
-    ) -> Result<Model, Error> {
+    fn prepare(&self, loaded: Loaded, source: String, files: ModelFiles, format: &'static str) -> Result<Model, Error> {
         let Loaded { mut graph, warnings, notes, contents } = loaded;
         let check = |graph: &Graph, stage| verify(graph).map_err(|problem| Error::BrokenStage { stage, problem });
         if self.verify_each {

@@ -88,7 +88,8 @@ fn axes(op: &Convolution, extents: &[usize], kernels: &[usize]) -> Result<Vec<Ax
             }
             Padding::Explicit(padding) => {
                 let before = super::size(padding[position])?;
-                let positions = (extent + 2 * before).checked_sub(reach).ok_or("the kernel is larger than its input")?;
+                let positions =
+                    (extent + 2 * before).checked_sub(reach).ok_or("the kernel is larger than its input")?;
                 (before, positions / stride + 1)
             }
         };
@@ -122,9 +123,10 @@ fn columns(source: &[f32], channels: usize, axes: &[Axis], plane: usize, out_pla
         let source = &source[channel * plane..][..plane];
         for (line, out) in out.chunks_mut(last.out).enumerate() {
             let place = coordinates(line, outer.iter().map(|axis| axis.out));
-            let base = outer.iter().enumerate().try_fold(0, |base, (own, axis)| {
-                Some(base * axis.extent + axis.at(place[own], tap[own])?)
-            });
+            let base = outer
+                .iter()
+                .enumerate()
+                .try_fold(0, |base, (own, axis)| Some(base * axis.extent + axis.at(place[own], tap[own])?));
             let Some(base) = base else { continue };
             let line = &source[base * last.extent..][..last.extent];
             for (position, value) in out.iter_mut().enumerate() {
@@ -145,9 +147,10 @@ fn depthwise(source: &[f32], kernel: &[f32], axes: &[Axis], out: &mut [f32]) {
         let inner = tap[outer.len()] * last.dilation;
         for (line, out) in out.chunks_mut(last.out).enumerate() {
             let place = coordinates(line, outer.iter().map(|axis| axis.out));
-            let base = outer.iter().enumerate().try_fold(0, |base, (own, axis)| {
-                Some(base * axis.extent + axis.at(place[own], tap[own])?)
-            });
+            let base = outer
+                .iter()
+                .enumerate()
+                .try_fold(0, |base, (own, axis)| Some(base * axis.extent + axis.at(place[own], tap[own])?));
             let Some(base) = base else { continue };
             let line = &source[base * last.extent..][..last.extent];
             // Positions whose tap is inside.

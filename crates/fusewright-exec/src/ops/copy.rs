@@ -193,9 +193,8 @@ fn shift_mask(grid: [usize; 2], window: [usize; 2], shift: [usize; 2]) -> Vec<f3
     let mut mask = Vec::with_capacity(grid[0] * grid[1] * positions * positions);
     for block in 0..grid[0] * grid[1] {
         let (row, column) = (block / grid[1], block % grid[1]);
-        let of = |at: usize| {
-            3 * zone(0, row * window[0] + at / window[1]) + zone(1, column * window[1] + at % window[1])
-        };
+        let of =
+            |at: usize| 3 * zone(0, row * window[0] + at / window[1]) + zone(1, column * window[1] + at % window[1]);
         for a in 0..positions {
             mask.extend((0..positions).map(|b| if of(a) == of(b) { 0.0 } else { -100.0 }));
         }

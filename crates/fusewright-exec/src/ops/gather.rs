@@ -70,8 +70,7 @@ fn take(x: &Tensor, places: &[usize], shape: &[usize]) -> Tensor {
 
 /// Slices of an axis, one per index.
 fn slices(x: &Tensor, axis: usize, indices: &[i64], shape: &[usize]) -> Result<Tensor, String> {
-    let picked: Vec<usize> =
-        indices.iter().map(|&index| wrapped(index, x.shape[axis])).collect::<Result<_, _>>()?;
+    let picked: Vec<usize> = indices.iter().map(|&index| wrapped(index, x.shape[axis])).collect::<Result<_, _>>()?;
     let outer: usize = x.shape[..axis].iter().product();
     let inner: usize = x.shape[axis + 1..].iter().product();
     let rows = x.contiguous();

@@ -14,11 +14,11 @@ mod view;
 
 pub(crate) use attention::scaled_dot_product;
 pub(crate) use contraction::contraction;
-pub(crate) use pointwise::narrow;
 pub(crate) use convolution::convolution;
 pub(crate) use copy::copy;
 pub(crate) use gather::gather;
 pub(crate) use normalization::normalization;
+pub(crate) use pointwise::narrow;
 pub(crate) use pooling::pooling;
 pub(crate) use reduction::reduction;
 pub(crate) use scatter::scatter;

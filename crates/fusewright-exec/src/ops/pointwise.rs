@@ -88,7 +88,15 @@ fn unary(kind: Unary, x: &Tensor, result: &TensorType) -> Result<Tensor, String>
         Unary::BitwiseNot => return Err("bits of floats cannot be inverted".to_owned()),
         Unary::Neg => map1(&x, |v| -v),
         Unary::Abs => map1(&x, f32::abs),
-        Unary::Sign => map1(&x, |v| if v > 0.0 { 1.0 } else if v < 0.0 { -1.0 } else { v }),
+        Unary::Sign => map1(&x, |v| {
+            if v > 0.0 {
+                1.0
+            } else if v < 0.0 {
+                -1.0
+            } else {
+                v
+            }
+        }),
         Unary::Floor => map1(&x, f32::floor),
         Unary::Ceil => map1(&x, f32::ceil),
         Unary::Round => map1(&x, f32::round_ties_even),

@@ -76,7 +76,8 @@ fn reduce(kind: ReduceKind, x: &Tensor, axes: &[i64], result: &TensorType) -> Re
         }
         _ => {}
     }
-    if x.class() != Class::Float && matches!(kind, ReduceKind::Sum | ReduceKind::Max | ReduceKind::Min | ReduceKind::Prod)
+    if x.class() != Class::Float
+        && matches!(kind, ReduceKind::Sum | ReduceKind::Max | ReduceKind::Min | ReduceKind::Prod)
     {
         let values = turned.ints();
         let fold = |row: &[i64]| match kind {

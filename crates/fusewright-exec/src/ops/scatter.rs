@@ -42,7 +42,8 @@ pub(crate) fn scatter(op: &Scatter, operands: &[&Tensor]) -> Result<Tensor, Stri
         Scatter::Slices { axis, add } => {
             let axis = position(*axis, x.shape.len())?;
             let indices = operand(operands, 2)?.ints().into_owned();
-            let (outer, inner): (usize, usize) = (x.shape[..axis].iter().product(), x.shape[axis + 1..].iter().product());
+            let (outer, inner): (usize, usize) =
+                (x.shape[..axis].iter().product(), x.shape[axis + 1..].iter().product());
             let mut places = Vec::with_capacity(values.elements());
             for o in 0..outer {
                 for &index in &indices {

@@ -47,8 +47,12 @@ fn pairs(
     if own.len() == others.len() {
         return Ok((0..own.len()).collect());
     }
-    let missing: Vec<&str> =
-        own.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(&value, _)| graph.value_name(value)).collect();
+    let missing: Vec<&str> = own
+        .iter()
+        .zip(&found)
+        .filter(|(_, found)| found.is_none())
+        .map(|(&value, _)| graph.value_name(value))
+        .collect();
     Err(ExecError::Unrelated {
         problem: format!(
             "one has {} {what}s and the other {}, and `{}` is in one of them only",

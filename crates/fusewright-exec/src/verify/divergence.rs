@@ -71,8 +71,7 @@ pub(super) fn first(a: Running<'_>, b: Running<'_>, tolerance: Option<f64>) -> R
         candidates.iter().find_map(|key| by_key.get(key).filter(fits).copied())
     };
     let mut kept: BTreeMap<ValueId, Tensor> = BTreeMap::new();
-    let wanted: BTreeMap<ValueId, ValueId> =
-        own.keys().filter_map(|&value| Some((value, partner(value)?))).collect();
+    let wanted: BTreeMap<ValueId, ValueId> = own.keys().filter_map(|&value| Some((value, partner(value)?))).collect();
     run_with(b.0, b.1, b.2, |value, tensor| {
         kept.insert(value, tensor.clone());
     })?;

@@ -9,12 +9,12 @@ pub use divergence::Divergence;
 
 use fusewright_ir::{Contents, Graph};
 
+use crate::ExecError;
 use crate::files::Files;
 use crate::generate::random_inputs;
 use crate::interpret::run;
 use crate::tensor::Tensor;
 use crate::weights::Weights;
-use crate::ExecError;
 
 /// One of the two models: a graph, where its tensors lie, and its files.
 #[derive(Clone, Copy)]

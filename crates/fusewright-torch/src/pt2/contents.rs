@@ -13,10 +13,7 @@ use crate::fx::symbols;
 /// Notes every tensor whose file is in the archive.
 pub(super) fn find(archive: &Archive<'_>, layout: &Layout) -> Result<Contents, Pt2Error> {
     let mut contents = Contents::default();
-    let tables = [
-        (&layout.weights_table, &layout.weights_folder),
-        (&layout.constants_table, &layout.constants_folder),
-    ];
+    let tables = [(&layout.weights_table, &layout.weights_folder), (&layout.constants_table, &layout.constants_folder)];
     for (table, folder) in tables {
         let Some(entry) = table else { continue };
         let table: WeightsTable = json::parse(entry, &archive.read(entry)?)?;
