@@ -10,6 +10,11 @@ use crate::tensor::{Class, Tensor, class};
 pub trait Files: Sync {
     /// The bytes of the file that was read (`None`), unpacked, or of one beside it; the error says what is wrong.
     fn bytes(&self, name: Option<&str>) -> Result<Bytes, String>;
+
+    /// The file is there. Models are handed around without their weights; these are made up then.
+    fn has(&self, name: Option<&str>) -> bool {
+        self.bytes(name).is_ok()
+    }
 }
 
 /// A model without files.

@@ -1,8 +1,10 @@
 //! Loops over floats as vector code: functions are compiled for the processor's vector width and called per run.
 
+use fusewright_ir::ops::Binary;
 use pulp::Arch;
 use rayon::prelude::*;
 
+use crate::ops::slices::{self, Lane};
 use crate::strided::{SERIAL, Walk};
 use crate::tensor::{Data, Tensor};
 
@@ -17,23 +19,27 @@ pub(crate) fn vectorized<R>(work: impl FnOnce() -> R) -> R {
 
 /// A function of each element.
 pub(crate) fn map1(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
-    let mut values = x.floats().into_owned();
-    let apply = |part: &mut [f32]| {
+    chunked(x, |part| {
         vectorized(
             #[inline(always)]
             || part.iter_mut().for_each(|value| *value = f(*value)),
         );
-    };
+    })
+}
+
+/// A function that rewrites parts of the elements, on several threads where there is enough to do.
+pub(crate) fn chunked(x: &Tensor, apply: impl Fn(&mut [f32]) + Sync) -> Tensor {
+    let mut values = x.floats().into_owned();
     if values.len() < SERIAL {
         apply(&mut values)
     } else {
-        values.par_chunks_mut(TASK).for_each(apply)
+        values.par_chunks_mut(TASK).for_each(&apply)
     }
     Tensor::from_floats(x.dtype, &x.shape, values)
 }
 
-/// A function of pairs of elements; both tensors have one shape.
-pub(crate) fn map2(x: &Tensor, y: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Tensor {
+/// Arithmetic of pairs of elements; both tensors have one shape.
+pub(crate) fn arithmetic(kind: Binary, x: &Tensor, y: &Tensor) -> Tensor {
     let (Some(a), Some(b)) = (x.raw_floats(), y.raw_floats()) else { return x.clone() };
     let walk = Walk::new(&x.shape, [&x.strides, &y.strides]);
     let (length, steps) = walk.inner();
@@ -42,33 +48,25 @@ pub(crate) fn map2(x: &Tensor, y: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -
         let [i, j] = walk.start(run);
         let i = x.first.saturating_add_signed(i + offset.cast_signed() * steps[0]);
         let j = y.first.saturating_add_signed(j + offset.cast_signed() * steps[1]);
-        vectorized(
-            #[inline(always)]
-            || pairs(&a[i..], &b[j..], steps, out, &f),
-        );
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        let left = lane(a, i, steps[0], out.len(), &mut left);
+        let right = lane(b, j, steps[1], out.len(), &mut right);
+        slices::binary(kind, out, left, right);
     };
     each_run(&mut values, length, &part);
     Tensor::from_floats(x.dtype, &x.shape, values)
 }
 
-#[inline(always)]
-fn pairs(a: &[f32], b: &[f32], steps: [isize; 2], out: &mut [f32], f: &impl Fn(f32, f32) -> f32) {
-    let count = out.len();
-    match steps {
-        [1, 1] => out.iter_mut().zip(&a[..count]).zip(&b[..count]).for_each(|((o, &a), &b)| *o = f(a, b)),
-        [1, 0] => {
-            let b = b[0];
-            out.iter_mut().zip(&a[..count]).for_each(|(o, &a)| *o = f(a, b));
+/// `count` elements from a place on, `step` apart, gathered into `room` where they do not lie together.
+pub(crate) fn lane<'a>(data: &'a [f32], at: usize, step: isize, count: usize, room: &'a mut Vec<f32>) -> Lane<'a> {
+    match step {
+        1 => Lane::Row(&data[at..at + count]),
+        0 => Lane::One(data[at]),
+        step => {
+            room.clear();
+            room.extend(data[at..].iter().step_by(step.unsigned_abs()).take(count));
+            Lane::Row(room)
         }
-        [0, 1] => {
-            let a = a[0];
-            out.iter_mut().zip(&b[..count]).for_each(|(o, &b)| *o = f(a, b));
-        }
-        [p, q] if p >= 0 && q >= 0 => {
-            let (p, q) = (p.cast_unsigned(), q.cast_unsigned());
-            out.iter_mut().enumerate().for_each(|(at, o)| *o = f(a[at * p], b[at * q]));
-        }
-        _ => {}
     }
 }
 

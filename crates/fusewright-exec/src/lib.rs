@@ -57,6 +57,7 @@ mod interpret;
 mod lanes;
 mod math;
 mod ops;
+mod panels;
 mod place;
 mod random;
 mod strided;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fusewright_ir::{Contents, Graph, Origin, ValueId};
+use fusewright_ir::{Content, Contents, Graph, Origin, ValueId};
 
 use crate::ExecError;
 use crate::files::{Files, fetch};
@@ -41,7 +41,11 @@ impl Weights {
                 Origin::Input | Origin::Node { .. } => continue,
                 Origin::Part { of, start } => weights.part(graph, id, of, start)?,
                 Origin::Parameter | Origin::Buffer | Origin::Constant => {
-                    if let Some(content) = contents.get(name) {
+                    let there = |content: &&Content| match content {
+                        Content::Stored(stored) => files.has(stored.file.as_deref()),
+                        Content::Ints(_) | Content::Floats(_) => true,
+                    };
+                    if let Some(content) = contents.get(name).filter(there) {
                         fetch(name, content, tensor.dtype, &extents(&tensor.shape), files)?
                     } else {
                         weights.made_up.insert(id);

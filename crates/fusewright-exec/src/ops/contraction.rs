@@ -1,12 +1,12 @@
 //! Sums of products.
 
-use fusewright_ir::ops::{Contraction, Einsum};
+use fusewright_ir::ops::{Binary, Contraction, Einsum};
 use rayon::prelude::*;
 
 use super::pointwise::narrow;
 use super::{broadcast_shape, expanded, operand};
 use crate::gemm::{Matrix, Target, multiply};
-use crate::lanes::map2;
+use crate::lanes::arithmetic;
 use crate::tensor::{Class, Tensor};
 
 pub(crate) fn contraction(op: &Contraction, operands: &[&Tensor]) -> Result<Tensor, String> {
@@ -22,8 +22,8 @@ pub(crate) fn contraction(op: &Contraction, operands: &[&Tensor]) -> Result<Tens
                 return Ok(product);
             }
             let addend = expanded(&x.cast(product.dtype), &product.shape);
-            let beta = narrow(*beta);
-            Ok(map2(&product, &addend, |p, c| beta * c + p).rounded())
+            let addend = if (*beta - 1.0).abs() < f64::EPSILON { addend } else { scaled(&addend, narrow(*beta)) };
+            Ok(arithmetic(Binary::Add, &product, &addend).rounded())
         }
         Contraction::GroupedMatMul { transposed } => grouped(x, y, operands.get(2).copied(), *transposed),
         Contraction::Einsum(einsum) => einsum_of(einsum, operands),

@@ -5,11 +5,12 @@ mod contraction;
 mod convolution;
 mod copy;
 mod gather;
-mod normalization;
+pub(crate) mod normalization;
 pub(crate) mod pointwise;
 mod pooling;
 mod reduction;
 mod scatter;
+pub(crate) mod slices;
 mod view;
 
 pub(crate) use attention::scaled_dot_product;

@@ -74,7 +74,7 @@ pub(crate) fn sum_of(row: &[f32], f: impl Fn(f64) -> f64) -> f64 {
 }
 
 #[inline(always)]
-fn largest(row: &[f32]) -> f32 {
+pub(crate) fn largest(row: &[f32]) -> f32 {
     let mut lanes = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();
     for chunk in chunks {

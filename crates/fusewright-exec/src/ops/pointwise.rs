@@ -3,8 +3,9 @@
 use fusewright_ir::TensorType;
 use fusewright_ir::ops::{Binary, Pointwise, Unary};
 
+use super::slices;
 use super::{broadcast_shape, expanded, operand, sizes};
-use crate::lanes::{map1, map2, map3};
+use crate::lanes::{arithmetic, chunked, map1, map3};
 use crate::math;
 use crate::tensor::{Class, Data, Tensor, class};
 
@@ -81,57 +82,17 @@ fn unary(kind: Unary, x: &Tensor, result: &TensorType) -> Result<Tensor, String>
         let values = x.floats().iter().map(|&value| u8::from(f(value))).collect();
         Ok(Tensor::from_bools(&x.shape, values))
     };
-    let y = match kind {
+    match kind {
         Unary::LogicalNot => return truth(|v| v == 0.0),
         Unary::IsNan => return truth(f32::is_nan),
         Unary::IsInf => return truth(f32::is_infinite),
         Unary::BitwiseNot => return Err("bits of floats cannot be inverted".to_owned()),
-        Unary::Neg => map1(&x, |v| -v),
-        Unary::Abs => map1(&x, f32::abs),
-        Unary::Sign => map1(&x, |v| {
-            if v > 0.0 {
-                1.0
-            } else if v < 0.0 {
-                -1.0
-            } else {
-                v
-            }
-        }),
-        Unary::Floor => map1(&x, f32::floor),
-        Unary::Ceil => map1(&x, f32::ceil),
-        Unary::Round => map1(&x, f32::round_ties_even),
-        Unary::Trunc => map1(&x, f32::trunc),
-        Unary::Exp => map1(&x, math::exp),
-        Unary::Exp2 => map1(&x, f32::exp2),
-        Unary::Expm1 => map1(&x, f32::exp_m1),
-        Unary::Log => map1(&x, f32::ln),
-        Unary::Log1p => map1(&x, f32::ln_1p),
-        Unary::Log2 => map1(&x, f32::log2),
-        Unary::Sqrt => map1(&x, f32::sqrt),
-        Unary::Rsqrt => map1(&x, |v| 1.0 / v.sqrt()),
-        Unary::Reciprocal => map1(&x, |v| 1.0 / v),
-        Unary::Square => map1(&x, |v| v * v),
-        Unary::Sin => map1(&x, f32::sin),
-        Unary::Cos => map1(&x, f32::cos),
-        Unary::Atan => map1(&x, f32::atan),
-        Unary::Tanh => map1(&x, math::tanh),
-        Unary::Erf => map1(&x, math::erf),
-        Unary::Relu => map1(&x, |v| if v < 0.0 { 0.0 } else { v }),
-        Unary::Relu6 => map1(&x, |v| v.clamp(0.0, 6.0)),
-        Unary::Sigmoid => map1(&x, math::sigmoid),
-        Unary::HardSigmoid => map1(&x, hard_sigmoid),
-        Unary::Silu => map1(&x, |v| v * math::sigmoid(v)),
-        Unary::HardSwish => map1(&x, |v| v * hard_sigmoid(v)),
-        Unary::Mish => map1(&x, |v| v * (if v > 20.0 { v } else { v.exp().ln_1p() }).tanh()),
-        Unary::Gelu => map1(&x, math::gelu),
-        Unary::GeluTanh => map1(&x, math::gelu_tanh),
-        Unary::QuickGelu => map1(&x, |v| v * math::sigmoid(1.702 * v)),
-    };
+        _ => {}
+    }
+    let y = chunked(&x, |part| {
+        slices::unary(kind, part);
+    });
     Ok(y.cast(result.dtype))
-}
-
-fn hard_sigmoid(v: f32) -> f32 {
-    ((v + 3.0) / 6.0).clamp(0.0, 1.0)
 }
 
 fn whole_unary(kind: Unary, x: &Tensor, result: &TensorType) -> Result<Tensor, String> {
@@ -176,27 +137,9 @@ fn binary(kind: Binary, x: &Tensor, y: &Tensor, result: &TensorType) -> Result<T
         Binary::Or => return truth(|a, b| a != 0.0 || b != 0.0),
         Binary::Xor => return truth(|a, b| (a != 0.0) != (b != 0.0)),
         Binary::Polar => return Err("complex numbers are not supported".to_owned()),
-        Binary::Add => map2(&x, &y, |a, b| a + b),
-        Binary::Sub => map2(&x, &y, |a, b| a - b),
-        Binary::Mul => map2(&x, &y, |a, b| a * b),
-        Binary::Div => map2(&x, &y, |a, b| a / b),
-        Binary::FloorDiv => map2(&x, &y, |a, b| (a / b).floor()),
-        Binary::Mod => map2(&x, &y, |a, b| a - b * (a / b).floor()),
-        Binary::Fmod => map2(&x, &y, |a, b| a % b),
-        Binary::Pow if constant(&y) == Some(2.0) => map1(&x, |a| a * a),
-        Binary::Pow if constant(&y) == Some(0.5) => map1(&x, f32::sqrt),
-        Binary::Pow if constant(&y) == Some(3.0) => map1(&x, |a| a * a * a),
-        Binary::Pow => map2(&x, &y, f32::powf),
-        Binary::Max => map2(&x, &y, |a, b| if a > b || a.is_nan() { a } else { b }),
-        Binary::Min => map2(&x, &y, |a, b| if a < b || a.is_nan() { a } else { b }),
+        kind => arithmetic(kind, &x, &y),
     };
     Ok(z.cast(result.dtype))
-}
-
-/// The one number that all elements are.
-fn constant(x: &Tensor) -> Option<f32> {
-    let repeated = x.shape.iter().zip(&x.strides).all(|(&extent, &stride)| extent == 1 || stride == 0);
-    if repeated { x.raw_floats()?.get(x.first).copied() } else { None }
 }
 
 fn whole_binary(kind: Binary, x: &Tensor, y: &Tensor, result: &TensorType) -> Result<Tensor, String> {
