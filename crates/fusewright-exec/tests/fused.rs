@@ -144,11 +144,11 @@ proptest! {
     #[test]
     fn random_graphs_are_the_same_in_every_plan(Sample(graph) in graphs(24)) {
         let graph = decompose(&graph).unwrap();
-        match check(&graph, 1e-3) {
-            Ok(_) => {}
-            // Random graphs hold ops that are not understood, and layers in training.
-            Err(ExecError::Unsupported { .. } | ExecError::Failed { .. }) => {}
-            Err(error) => return Err(TestCaseError::fail(error.to_string())),
+        // Random graphs hold ops that are not understood, and layers in training: no plan runs them.
+        let weights = Weights::load(&graph, &Contents::default(), &NoFiles, 3);
+        let runs = weights.and_then(|weights| run(&graph, &weights, &random_inputs(&graph, 3)));
+        if runs.is_ok() {
+            check(&graph, 1e-3).map_err(|error| TestCaseError::fail(error.to_string()))?;
         }
     }
 }
