@@ -77,7 +77,7 @@ def tensors_of(result: object) -> list[Tensor]:
 
 
 def difference(expected: Array, found: Array) -> float:
-    """Largest difference over the largest magnitude; infinite where shapes, NaN or infinity differ."""
+    """Largest difference over the largest magnitude; infinite where shapes or NaN differ."""
     if expected.shape != found.shape:
         return float("inf")
     expected, found = expected.astype(np.float64), found.astype(np.float64)

@@ -1,4 +1,4 @@
-"""``fusewright run`` computes what PyTorch and ONNX Runtime compute, for every export of a model."""
+"""``fusewright run`` computes what PyTorch and ONNX Runtime compute, whatever the export."""
 
 from __future__ import annotations
 
