@@ -22,10 +22,14 @@ mod baseline;
 mod compare;
 mod device;
 mod error;
+mod execute;
 mod explain;
+mod files;
 mod kernel_table;
 mod load;
+mod measure;
 mod models;
+mod npz;
 mod patterns;
 mod plan_set;
 mod session;
@@ -36,7 +40,9 @@ pub use baseline::{Baseline, CheckRequest, CheckResult};
 pub use compare::{CompareSide, compare};
 pub use device::{device, device_file};
 pub use error::Error;
+pub use files::ModelFiles;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
+pub use measure::{RunGroup, RunReport, RunRequest, RunStrategy};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use patterns::{
     WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
@@ -47,6 +53,7 @@ pub use strategy::Strategy;
 
 pub use fusewright_device as hardware;
 pub use fusewright_device::Device;
+pub use fusewright_exec as execution;
 pub use fusewright_hf::Phase;
 pub use fusewright_ir as ir;
 pub use fusewright_ir::DType;

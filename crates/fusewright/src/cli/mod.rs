@@ -15,6 +15,8 @@ mod models;
 mod output;
 mod patterns;
 mod plan;
+mod run;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -34,19 +36,21 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     arguments.color.choose();
-    bug::guard(|| match run(&arguments.command) {
+    bug::guard(|| match dispatch(&arguments.command) {
         Ok(()) => 0,
         Err(failure) => failure.show(),
     })
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
+fn dispatch(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
         Command::Patterns(arguments) => patterns::run(arguments),

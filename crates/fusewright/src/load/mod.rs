@@ -7,4 +7,5 @@ mod format;
 mod read;
 
 pub(crate) use content::{Content, find};
+pub(crate) use external::map_beside;
 pub(crate) use read::{ReadOptions, read};
