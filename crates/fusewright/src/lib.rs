@@ -26,6 +26,7 @@ mod explain;
 mod kernel_table;
 mod load;
 mod models;
+mod optimize;
 mod patterns;
 mod plan_set;
 mod session;
@@ -38,6 +39,7 @@ pub use device::{device, device_file};
 pub use error::Error;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
+pub use optimize::{OptimizeOptions, Optimized, optimize};
 pub use patterns::{
     WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
 };
@@ -54,3 +56,4 @@ pub use fusewright_pattern as pattern;
 pub use fusewright_plan::{Analysis, Plan, Profile};
 pub use fusewright_report as report;
 pub use fusewright_report::PlanReport;
+pub use fusewright_rewrite::Target;

@@ -5,6 +5,8 @@ mod content;
 mod external;
 mod format;
 mod read;
+mod rewrite;
 
 pub(crate) use content::{Content, find};
 pub(crate) use read::{ReadOptions, read};
+pub(crate) use rewrite::rewrite;

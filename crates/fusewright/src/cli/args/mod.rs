@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod explain;
+mod optimize;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use super::diagnostics::Failure;
 pub(crate) use check::{CheckArguments, CheckFormat};
 pub(crate) use compare::{CompareArguments, CompareFormat};
 pub(crate) use explain::{ExplainArguments, ExplainFormat};
+pub(crate) use optimize::OptimizeArguments;
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// Why: per group its rules, its worth and what ended it; per miss what is in the way and what helps.
     Explain(ExplainArguments),
+    /// Write a faster ONNX model that computes the same.
+    Optimize(OptimizeArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.
@@ -413,6 +417,8 @@ pub(crate) enum SchemaName {
     Compare,
     /// `explain --format json`.
     Explain,
+    /// `optimize --format json`.
+    Optimize,
     /// The lock file.
     Lock,
 }
