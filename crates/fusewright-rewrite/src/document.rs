@@ -176,6 +176,15 @@ impl Document {
         makers
     }
 
+    /// For each name how often it is read, by nodes, their sub-graphs, and as a result of the graph.
+    pub(crate) fn readers(&self) -> HashMap<&str, usize> {
+        let mut readers: HashMap<&str, usize> = HashMap::new();
+        for name in self.slots.iter().flat_map(Slot::reads).chain(self.outputs.iter().map(String::as_str)) {
+            *readers.entry(name).or_default() += 1;
+        }
+        readers
+    }
+
     /// A literal by name: an initializer that no caller can replace.
     pub(crate) fn literals(&self) -> HashMap<&str, &Tensor> {
         let given: HashSet<&str> = self.inputs.iter().map(String::as_str).collect();

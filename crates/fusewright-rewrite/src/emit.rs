@@ -145,6 +145,22 @@ impl Emitter {
         name
     }
 
+    /// Adds a literal; gives its name.
+    pub(crate) fn tensor(&mut self, wanted: &str, dims: Vec<i64>, data_type: i32, payload: Payload) -> String {
+        let name = self.unique(wanted);
+        self.tensors.push(Tensor::made(name.clone(), dims, data_type, payload));
+        name
+    }
+
+    /// Adds a node that gives the parts of a tensor, under the given names.
+    pub(crate) fn split(&mut self, place: &Place, inputs: &[&str], attributes: Vec<Bytes>, outputs: Vec<String>) {
+        let name = self.unique(&format!("{}Split", place.prefix));
+        let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
+        let (op_type, metadata) = ("Split".to_owned(), place.metadata.clone());
+        let node = Node { inputs, outputs, name, op_type, attributes, metadata, ..Node::default() };
+        self.added.entry(place.before).or_default().push(Slot::made(node));
+    }
+
     /// Carries a recipe out; gives the name of the result.
     pub(crate) fn recipe(&mut self, place: &Place, recipe: &OpenRecipe, source: &str, output: Option<&str>) -> String {
         let mut left = [recipe.slice.is_some(), recipe.split.is_some(), recipe.order.is_some(), recipe.join.is_some()]

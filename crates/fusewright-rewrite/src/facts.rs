@@ -60,6 +60,11 @@ impl Facts {
         Some(factor).filter(|(_, factor)| factor.is_finite() && *factor != 0.0)
     }
 
+    /// A document at the sizes that an analysis assumes.
+    pub(crate) fn of(document: &Document) -> Result<Self, RewriteError> {
+        Self::read(document, &document.outline(), &Bindings::default())
+    }
+
     /// The name that a value has in the document, if it has one there.
     pub(crate) fn name(&self, value: ValueId) -> Option<&str> {
         Some(self.graph.value_name(value)).filter(|name| self.names.contains(*name))

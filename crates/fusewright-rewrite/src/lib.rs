@@ -22,6 +22,8 @@ mod layout;
 mod literal;
 mod message;
 mod order;
+mod packing;
+mod patterns;
 mod recipe;
 mod report;
 mod target;
@@ -43,7 +45,7 @@ pub use target::Target;
 pub use tensors::Files;
 
 use document::Document;
-use facts::Readings;
+use facts::{Facts, Readings};
 
 /// The domain of ONNX Runtime's operators.
 pub(crate) const MICROSOFT: &str = "com.microsoft";
@@ -57,11 +59,13 @@ pub struct Options {
     pub target: Target,
     /// The version of the standard operators that it is brought to; that of the model where absent.
     pub opset: Option<i64>,
+    /// Projections that read one tensor become one product.
+    pub pack: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { target: Target::Onnx, opset: None }
+        Self { target: Target::Onnx, opset: None, pack: false }
     }
 }
 
@@ -109,6 +113,12 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     let version = document.version("").unwrap_or(0);
     if options.target == Target::Ort || version >= ATTENTION {
         attention::rewrite(&mut document, &readings, options.target, &mut report);
+    }
+    cleanup::clean(&mut document, &mut report);
+    let facts = Facts::of(&document)?;
+    patterns::rewrite(&mut document, &facts, options.target, &mut report);
+    if options.pack {
+        packing::rewrite(&mut document, &mut report);
     }
     cleanup::clean(&mut document, &mut report);
     report.after = document.counts();

@@ -131,6 +131,7 @@ pub(crate) struct FunctionBody {
 /// Kinds of attributes.
 const FLOAT: i32 = 1;
 const INT: i32 = 2;
+const STRING: i32 = 3;
 #[cfg(test)]
 const TENSOR: i32 = 4;
 const INTS: i32 = 7;
@@ -149,6 +150,11 @@ impl Attribute {
     #[allow(clippy::cast_possible_truncation, reason = "the format has single-precision settings")]
     pub(crate) fn of_float(name: &str, value: f64) -> Bytes {
         Self { float: Some(value as f32), ..Self::named(name, FLOAT) }.encode_to_vec().into()
+    }
+
+    /// A text, encoded.
+    pub(crate) fn of_text(name: &str, value: &'static str) -> Bytes {
+        Self { text: Some(Bytes::from_static(value.as_bytes())), ..Self::named(name, STRING) }.encode_to_vec().into()
     }
 
     /// A list of integers, encoded.

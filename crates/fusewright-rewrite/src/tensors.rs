@@ -64,7 +64,6 @@ impl Payload {
         Self { parts: vec![(bytes, length)], rows: 1 }
     }
 
-    #[cfg(test)]
     /// Rows of several matrices side by side; `None` where they do not have as many.
     pub(crate) fn side_by_side(parts: Vec<Bytes>, rows: usize) -> Option<Self> {
         let fits = |part: &Bytes| rows > 0 && part.len().is_multiple_of(rows);
@@ -113,6 +112,18 @@ impl Tensor {
     /// A new tensor.
     pub(crate) fn made(name: String, dims: Vec<i64>, data_type: i32, payload: Payload) -> Self {
         Self { name, dims, data_type, source: Source::Made(payload) }
+    }
+
+    /// The bytes of its elements, row-major and little-endian, where they lie together.
+    pub(crate) fn bytes(&self) -> Option<Bytes> {
+        match &self.source {
+            Source::Kept { data: Data::Raw(bytes) | Data::Outside(bytes), .. } => Some(bytes.clone()),
+            Source::Made(payload) => match &payload.parts[..] {
+                [(bytes, _)] => Some(bytes.clone()),
+                _ => None,
+            },
+            Source::Kept { data: Data::Fields, .. } => None,
+        }
     }
 
     /// The data lie in another file.

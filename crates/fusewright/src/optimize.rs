@@ -18,6 +18,8 @@ pub struct OptimizeOptions {
     pub target: Target,
     /// The version of the standard operators that it is brought to; that of the model where absent.
     pub opset: Option<i64>,
+    /// Projections that read one tensor become one product.
+    pub pack: bool,
 }
 
 /// A rewritten model, not written yet.
@@ -33,14 +35,14 @@ pub struct Optimized {
 /// ```
 /// use fusewright::{OptimizeOptions, Target, optimize};
 ///
-/// let options = OptimizeOptions { target: Target::Ort, opset: None };
+/// let options = OptimizeOptions { target: Target::Ort, opset: None, pack: false };
 /// let refused = optimize("vit_b_16", options).unwrap_err();
 /// assert!(refused.to_string().contains("optimize reads and writes ONNX files"));
 /// ```
 pub fn optimize(model: impl AsRef<OsStr>, options: OptimizeOptions) -> Result<Optimized, Error> {
     let content = load::find(model.as_ref())?;
-    let OptimizeOptions { target, opset } = options;
-    let rewritten = load::rewrite(&content, &Options { target, opset })?;
+    let OptimizeOptions { target, opset, pack } = options;
+    let rewritten = load::rewrite(&content, &Options { target, opset, pack })?;
     Ok(Optimized { rewritten, source: content.source, target })
 }
 

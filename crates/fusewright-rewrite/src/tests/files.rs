@@ -87,7 +87,7 @@ fn a_model_cut_off_anywhere_is_an_error_or_a_model() {
     for at in 0..whole.len() {
         let mut broken = whole.to_vec();
         broken[at] ^= 0x55;
-        let _ = rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23) });
+        let _ = rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: false });
     }
 }
 

@@ -3,6 +3,7 @@
 mod attention;
 mod files;
 mod model;
+mod patterns;
 mod random;
 
 use bytes::Bytes;
@@ -14,7 +15,7 @@ use crate::{Options, Rewritten, Target, rewrite};
 
 /// Rewrites a model that has everything in one file.
 fn rewritten(model: &Bytes, target: Target) -> Rewritten {
-    rewrite(model, &|_| None, &Options { target, opset: None }).unwrap()
+    rewrite(model, &|_| None, &Options { target, opset: None, pack: false }).unwrap()
 }
 
 /// The written model.

@@ -20,7 +20,8 @@ pub(crate) fn run(arguments: &OptimizeArguments) -> Result<(), Failure> {
     if let Some(path) = output {
         output::check(&OutputArguments { output: Some(path.to_owned()), force: arguments.force })?;
     }
-    let optimized = optimize(&arguments.model, OptimizeOptions { target: arguments.target, opset: arguments.opset })?;
+    let options = OptimizeOptions { target: arguments.target, opset: arguments.opset, pack: arguments.pack };
+    let optimized = optimize(&arguments.model, options)?;
     if let Some(path) = output {
         optimized.write(path, arguments.force)?;
     }
