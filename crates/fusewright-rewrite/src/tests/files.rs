@@ -81,10 +81,10 @@ fn rows_are_written_side_by_side() {
 #[test]
 fn a_model_cut_off_anywhere_is_an_error_or_a_model() {
     let whole = small().bytes();
-    for length in 0..whole.len() {
+    for length in (0..whole.len()).step_by(3) {
         let _ = rewrite(&whole.slice(..length), &|_| None, &Options::default());
     }
-    for at in 0..whole.len() {
+    for at in (0..whole.len()).step_by(5) {
         let mut broken = whole.to_vec();
         broken[at] ^= 0x55;
         let _ = rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: false });
