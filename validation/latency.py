@@ -1,9 +1,10 @@
 """Latency of live modules before and after ``fusewright.torch.optimize``, one after the other.
 
-    python3 validation/latency.py [--rounds 30] [--cuda] [--compile]
+    python3 validation/latency.py [--rounds 30] [--cuda] [--compile] [--replay] [--dtype float16]
 
 Each round runs the module, then the optimised one, so that whatever else the machine does hits
-both. Shortest times in ms, and the median of the ratios of all rounds. A Markdown table on
+both. With ``--replay`` both are captured as launch graphs, which leaves out what the host spends
+on each kernel. Shortest times in ms, and the median of the ratios of all rounds. A Markdown table on
 standard output; models are made from random weights.
 """
 
@@ -23,6 +24,7 @@ import transformers
 from fusewright.torch.calling import call
 from torch import nn
 
+REPLAYS = 10
 IDS = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
 
 
@@ -71,6 +73,29 @@ MODELS: dict[str, tuple[Callable[[], nn.Module], Callable[[int], Any]]] = {
 }
 
 
+def moved(given: Any, device: str, dtype: torch.dtype) -> Any:
+    """Inputs on the device, numbers that are not indices in the type."""
+    if isinstance(given, dict):
+        return {key: moved(value, device, dtype) for key, value in given.items()}
+    return given.to(device, dtype if given.is_floating_point() else None)
+
+
+def replay(run: Callable[[], object]) -> Callable[[], object]:
+    """The launches of a run, without what the host does for them, `REPLAYS` times in a row."""
+    for _ in range(3):
+        run()
+    torch.cuda.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        run()
+
+    def again() -> None:
+        for _ in range(REPLAYS):
+            graph.replay()
+
+    return again
+
+
 def interleaved(
     first: Callable[[], object], second: Callable[[], object], rounds: int, wait: Callable[[], None]
 ) -> tuple[float, float, float]:
@@ -98,9 +123,14 @@ def main() -> int:
     parser.add_argument("--batch", type=int, action="append", help="may be repeated")
     parser.add_argument("--models", default="", help="only those whose name has this in it")
     parser.add_argument("--cuda", action="store_true", help="on the GPU, batches 1, 8 and 32")
+    parser.add_argument("--dtype", choices=("float32", "float16", "bfloat16"), default="float32")
+    parser.add_argument("--replay", action="store_true", help="as launch graphs, on the GPU")
     parser.add_argument("--compile", action="store_true", help="both through torch.compile")
     options = parser.parse_args()
+    if options.replay and not options.cuda:
+        parser.error("--replay needs --cuda: launch graphs exist on GPUs only")
     device = "cuda" if options.cuda else "cpu"
+    dtype = getattr(torch, options.dtype)
     wait = torch.cuda.synchronize if options.cuda else lambda: None
     print("| model | batch | products | before, ms | after, ms | after / before |")
     print("|---|---|---|---|---|---|")
@@ -108,30 +138,27 @@ def main() -> int:
         if options.models not in name:
             continue
         torch.manual_seed(0)
-        model = make().eval().to(device)
+        model = make().eval().to(device, dtype)
         for batch in options.batch or ((1, 8, 32) if options.cuda else (1, 8)):
-            given = inputs_of(batch)
-            given = (
-                {key: value.to(device) for key, value in given.items()}
-                if isinstance(given, dict)
-                else given.to(device)
-            )
+            given = moved(inputs_of(batch), device, dtype)
             fast = fusewright.torch.optimize(model, given)
             counts = [
                 sum(kernel.kind == "product" for kernel in fusewright.torch.kernels_of(m, given))
                 for m in (model, fast)
             ]
-            runs = [torch.compile(m) if options.compile else m for m in (model, fast)]
+            torch.compiler.reset()
+            runs = [
+                torch.compile(m, dynamic=False) if options.compile else m for m in (model, fast)
+            ]
+            calls = [lambda run=run, given=given: call(run, given) for run in runs]
             with torch.inference_mode():
-                before, after, ratio = interleaved(
-                    lambda runs=runs, given=given: call(runs[0], given),
-                    lambda runs=runs, given=given: call(runs[1], given),
-                    options.rounds,
-                    wait,
-                )
+                if options.replay:
+                    calls = [replay(each) for each in calls]
+                before, after, ratio = interleaved(*calls, options.rounds, wait)
+            share = REPLAYS if options.replay else 1
             print(
                 f"| {name} | {batch} | {counts[0]} → {counts[1]} "
-                f"| {before:.1f} | {after:.1f} | {ratio:.2f} |",
+                f"| {before / share:.3f} | {after / share:.3f} | {ratio:.2f} |",
                 flush=True,
             )
     return 0

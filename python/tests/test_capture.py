@@ -9,6 +9,7 @@ import torch
 from test_optimize import bert
 from torch import nn
 
+from fusewright.fx_shapes import slow_attention_path
 from fusewright.torch import capture, count_kernels, kernels_of
 
 needs_compiler = pytest.mark.skipif(
@@ -49,6 +50,23 @@ def test_an_eager_pass_launches_what_the_eager_plan_says():
     # The norm also writes mean and deviation of its twelve rows, for a backward pass.
     assert seen.eager_bytes - seen.predicted_bytes == 12 * 2 * 4
     assert "6 kernels launched (eager), 6 predicted" in str(seen)
+
+
+def test_attention_layers_are_planned_as_pytorch_runs_them():
+    class Attends(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attention = nn.MultiheadAttention(16, 2, batch_first=True)
+
+        def forward(self, x):
+            return self.attention(x, x, x, need_weights=False)[0]
+
+    with slow_attention_path():
+        seen = capture(Attends().eval(), torch.randn(2, 5, 16), compile=False)
+    assert seen.analysis.name == "Attends"
+    assert seen.predicted["attention"] == seen.measured["attention"] == 1
+    assert seen.predicted["product"] == seen.measured["product"] == 2
+    assert {"attention", "product"} <= {match.kind for match in seen.matches if match.kernel}
 
 
 @pytest.mark.heavy

@@ -20,6 +20,8 @@ pub(crate) enum Class {
     AttentionCausal,
     AttentionFull,
     Elementwise,
+    /// Element by element, inside a launch graph.
+    Pass,
     Softmax,
     LayerNorm,
     UnfusedFull,
@@ -51,12 +53,16 @@ impl fmt::Display for DataError {
     }
 }
 
+/// What `python/accuracy/time_kernels.py` measured, which is part of the project.
+const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python/accuracy/measured/h100-sxm");
+
 /// All rows that coefficients are fitted to.
 pub(crate) fn read(folder: &Path) -> Result<Vec<Row>, DataError> {
     let mut rows = table(folder, "aic_gemm.csv", gemm)?;
     rows.extend(table(folder, "aic_attention.csv", attention)?);
     rows.extend(table(folder, "neusight_ops.csv", operator)?);
     rows.extend(table(folder, "flash_attention_h100.csv", unfused)?);
+    rows.extend(table(Path::new(OWN), "kernels.csv", pass)?);
     Ok(rows)
 }
 
@@ -185,6 +191,39 @@ fn operator(row: &OperatorRow) -> Result<Option<Row>, String> {
     let stream = Stream { kind, rows, cols, dtype: DType::F32, flops: elements, bytes: passes * 4 * elements };
     let held_out = held_out(&format!("{rows},{cols}"));
     Ok(Some(Row { device, class, kernels: vec![Kernel::Stream(stream)], us, eager: true, held_out }))
+}
+
+#[derive(Deserialize)]
+struct PassRow {
+    op: String,
+    dtype: String,
+    rows: Option<u64>,
+    cols: Option<u64>,
+    reads: Option<u64>,
+    writes: Option<u64>,
+    measured_us: f64,
+}
+
+/// Only passes element by element are fitted to; the rest of the table stays a test.
+fn pass(row: &PassRow) -> Result<Option<Row>, String> {
+    let (Some(rows), Some(cols), Some(reads), Some(writes)) = (row.rows, row.cols, row.reads, row.writes) else {
+        return Ok(None);
+    };
+    if row.op != "pointwise" {
+        return Ok(None);
+    }
+    let dtype = match row.dtype.as_str() {
+        "f16" => DType::F16,
+        "bf16" => DType::Bf16,
+        "f32" => DType::F32,
+        other => return Err(format!("dtype `{other}`; expected f16, bf16 or f32")),
+    };
+    let elements = rows * cols;
+    let bytes = (reads + writes) * dtype.bytes(elements);
+    let kernel = Kernel::Stream(Stream { kind: StreamKind::Pointwise, rows, cols, dtype, flops: elements, bytes });
+    let (device, us) = (device("h100_sxm")?, row.measured_us);
+    let held_out = held_out(&format!("{rows},{cols}"));
+    Ok(Some(Row { device, class: Class::Pass, kernels: vec![kernel], us, eager: false, held_out }))
 }
 
 #[derive(Deserialize)]

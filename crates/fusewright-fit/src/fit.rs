@@ -139,7 +139,7 @@ fn spreads(data: &Data<'_>, shared: &mut Coefficients, families: &mut [(&'static
             gemm_f8: known(SETS[1].classes, unknown.gemm_f8),
             gemm_vector: known(SETS[2].classes, unknown.gemm_vector),
             attention: known(attention, unknown.attention),
-            pointwise: known(SETS[5].classes, unknown.pointwise),
+            pointwise: known(&[Class::Elementwise, Class::Pass], unknown.pointwise),
             softmax: known(SETS[6].classes, unknown.softmax),
             norm: known(SETS[8].classes, unknown.norm),
         };

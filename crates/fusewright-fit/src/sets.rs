@@ -124,6 +124,13 @@ pub(crate) const SETS: &[Set] = &[
         bounds: &[(2.0, 200.0); 5],
         fields: |it| it.stream.norm.iter_mut().collect(),
     },
+    Set {
+        // Element by element in a launch graph, where the host has no part in the time.
+        classes: &[Class::Pass],
+        families: &["hopper"],
+        bounds: &[(0.3, 1.0), (0.1, 1.0)],
+        fields: |it| vec![&mut it.stream.pointwise, &mut it.stream.pointwise_launch],
+    },
 ];
 
 const ATTENTION: &[(f64, f64)] = &[(0.2, 1.0), (0.3, 1.0), (0.0, 12.0), (0.0, 6.0), (0.0, 6.0), (1.0, 4.0), (0.0, 1.0)];

@@ -23,6 +23,7 @@ pub(crate) const START: Coefficients = Coefficients {
     attention_causal: AttentionCoefficients { efficiency: 0.6, overlap: 1.4, tail: 0.5, ..ATTENTION },
     stream: StreamCoefficients {
         pointwise: 0.87,
+        pointwise_launch: 1.0,
         softmax: [0.85, 0.79, 0.78, 0.77, 0.54],
         softmax_uneven: 0.85,
         softmax_half: 0.6,

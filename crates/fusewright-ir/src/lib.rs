@@ -24,6 +24,7 @@
 
 mod attributes;
 mod consumers;
+mod contents;
 mod dtype;
 mod graph;
 mod ids;
@@ -41,6 +42,7 @@ mod work;
 
 pub use attributes::{Attribute, AttributeError, Attributes};
 pub use consumers::Consumers;
+pub use contents::{Content, Contents, Stored};
 pub use dtype::DType;
 pub use graph::{BoundDim, Form, Graph, Node, Origin, Source, Value};
 pub use ids::{NodeId, Symbol, ValueId};

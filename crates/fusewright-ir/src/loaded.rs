@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::Graph;
+use crate::{Contents, Graph};
 
 /// Sizes for the named dims of a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Loaded {
     /// What a user should know about the file as a whole, a sentence each: weights that are missing, sizes that were
     /// assumed.
     pub notes: Vec<String>,
+    /// Where the elements of parameters, buffers and constants lie.
+    pub contents: Contents,
 }
 
 /// A node that was not read exactly.

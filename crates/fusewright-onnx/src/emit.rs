@@ -3,14 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use fusewright_ir::ops::View;
-use fusewright_ir::{Form, Graph, Op, Origin, Source, TensorType, Type, ValueId};
+use fusewright_ir::{Contents, Form, Graph, Op, Origin, Source, TensorType, Type, ValueId};
 
 use super::build::{self, Operand};
 use super::content::Known;
 use super::flatten::{Call, Name, Program};
 use super::held::Held;
+use super::locate::{self, Whole};
 use super::names::Names;
 use super::origin::{Identity, Origins};
+use super::proto::Tensor;
 use super::scope::module_path;
 
 /// Adds nodes and values, and gives literals their origin when they are first used.
@@ -18,6 +20,9 @@ pub(crate) struct Emitter<'p, 'm> {
     program: &'p Program<'m>,
     origins: Origins,
     pub(crate) graph: Graph,
+    whole: Whole,
+    /// Where the elements of literals lie.
+    pub(crate) contents: Contents,
     held: Vec<Held>,
     /// The literal that a name stands for, where it is another name for one.
     literals: HashMap<Name, Name>,
@@ -29,11 +34,13 @@ pub(crate) struct Emitter<'p, 'm> {
 }
 
 impl<'p, 'm> Emitter<'p, 'm> {
-    pub(crate) fn new(program: &'p Program<'m>, origins: Origins, graph: Graph, held: Vec<Held>) -> Self {
+    pub(crate) fn new(program: &'p Program<'m>, whole: Whole, origins: Origins, graph: Graph, held: Vec<Held>) -> Self {
         Self {
             program,
             origins,
             graph,
+            whole,
+            contents: Contents::default(),
             held,
             literals: HashMap::new(),
             sources: HashMap::new(),
@@ -66,12 +73,18 @@ impl<'p, 'm> Emitter<'p, 'm> {
     }
 
     pub(crate) fn add_input(&mut self, name: Name, ty: TensorType) {
-        self.add_source(name, ty, Origin::Input);
+        let text = self.value_names.unique(self.program.text(name));
+        let value = self.graph.add_source(&text, Type::Tensor(ty.clone()), Origin::Input);
+        self.set(name, Held::tensor(value, ty));
     }
 
-    pub(crate) fn add_source(&mut self, name: Name, ty: TensorType, origin: Origin) {
+    /// Adds a literal that is written in a call.
+    pub(crate) fn add_large_constant(&mut self, name: Name, ty: TensorType, literal: &Tensor) {
         let text = self.value_names.unique(self.program.text(name));
-        let value = self.graph.add_source(&text, Type::Tensor(ty.clone()), origin);
+        if let Some(content) = self.whole.content(literal, &ty) {
+            self.contents.insert(text.as_str(), content);
+        }
+        let value = self.graph.add_source(&text, Type::Tensor(ty.clone()), Origin::Constant);
         self.set(name, Held::tensor(value, ty));
     }
 
@@ -103,7 +116,7 @@ impl<'p, 'm> Emitter<'p, 'm> {
         }
         let (ty, known) = (held.ty.clone()?, held.known.clone());
         let Some(literal) = self.literal(name) else {
-            let value = self.add_constant(self.program.text(name), known.map_or(ty, |known| known.ty.clone()));
+            let value = self.add_constant(self.program.text(name), ty, known.as_ref());
             if let Some(held) = self.held.get_mut(name.0) {
                 held.value = Some(value);
             }
@@ -131,6 +144,10 @@ impl<'p, 'm> Emitter<'p, 'm> {
         }
         let wanted = self.origins.display_name(self.program, literal, &identity);
         let text = self.value_names.unique(&wanted);
+        let entry = self.program.entry(literal).filter(|entry| entry.sparse.is_none());
+        if let Some(content) = entry.and_then(|entry| self.whole.content(entry.literal?, ty)) {
+            self.contents.insert(text.as_str(), content);
+        }
         let value = self.graph.add_source(&text, Type::Tensor(ty.clone()), origin);
         self.sources.insert(identity, value);
         value
@@ -162,8 +179,11 @@ impl<'p, 'm> Emitter<'p, 'm> {
         turned
     }
 
-    fn add_constant(&mut self, name: &str, ty: TensorType) -> ValueId {
+    fn add_constant(&mut self, name: &str, ty: TensorType, known: Option<&Known>) -> ValueId {
         let text = self.value_names.unique(name);
+        if let Some(known) = known {
+            self.contents.insert(text.as_str(), locate::known(known));
+        }
         self.graph.add_source(&text, Type::Tensor(ty), Origin::Constant)
     }
 
@@ -190,9 +210,11 @@ impl<'p, 'm> Emitter<'p, 'm> {
                     Operand::Input(index) => self.value(call.inputs.get(index).copied()??, Some((call, index))),
                     Operand::Made { step, output } => made.get(step)?.get(output).copied(),
                     Operand::Literal(index) => {
-                        let ty = literals.get(index)?.ty.clone();
+                        let known = literals.get(index)?;
                         let value = constants.get(&index).copied();
-                        let value = value.unwrap_or_else(|| self.add_constant(&format!("{label}.constant"), ty));
+                        let value = value.unwrap_or_else(|| {
+                            self.add_constant(&format!("{label}.constant"), known.ty.clone(), Some(known))
+                        });
                         constants.insert(index, value);
                         Some(value)
                     }

@@ -65,6 +65,13 @@ impl<'m> Extents<'m> {
     }
 }
 
+/// Where the elements of an external tensor of `bytes` bytes lie: file, first byte, length.
+pub(crate) fn place(tensor: &Tensor, bytes: u64) -> Option<(String, u64, u64)> {
+    let entry = |key: &str| tensor.external.iter().find(|entry| entry.key == key).map(|entry| entry.value.as_str());
+    let number = |key: &str, absent| entry(key).map_or(Some(absent), |text| text.parse::<u64>().ok());
+    Some((relative(entry("location")?)?, number("offset", 0)?, number("length", bytes)?))
+}
+
 /// The location with `/` between its parts, if it names something inside the model's folder whatever the system.
 fn relative(location: &str) -> Option<String> {
     let parts: Vec<&str> = location.split('/').filter(|part| *part != ".").collect();

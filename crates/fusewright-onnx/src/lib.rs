@@ -28,6 +28,7 @@ mod external;
 mod flatten;
 mod fold;
 mod held;
+mod locate;
 mod names;
 mod ops;
 mod opset;
@@ -55,8 +56,9 @@ pub fn probe(model: &[u8]) -> bool {
 /// such file; only its size is asked for. `bindings` are sizes for the open dims.
 pub fn read(model: Bytes, external: &External<'_>, bindings: &Bindings) -> Result<Loaded, OnnxError> {
     scan::check(&model)?;
+    let whole = locate::Whole::of(&model);
     let model = <proto::Model as prost::Message>::decode(model)?;
-    let loaded = walk::graph(&model, external, bindings)?;
+    let loaded = walk::graph(&model, whole, external, bindings)?;
     fusewright_ir::verify(&loaded.graph)?;
     Ok(loaded)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fusewright_ir::ops::Opaque;
-use fusewright_ir::{Bindings, Graph, Loaded, Op, Origin, TensorType, Type, Warning, text};
+use fusewright_ir::{Bindings, Graph, Loaded, Op, TensorType, Type, Warning, text};
 
 use super::OnnxError;
 use super::attributes::Attributes;
@@ -15,6 +15,7 @@ use super::external::{Extents, External};
 use super::flatten::{Call, Name, Program, Step};
 use super::fold::{self, Fold};
 use super::held::Held;
+use super::locate::Whole;
 use super::opset::NEWEST;
 use super::origin::Origins;
 use super::proto::{Model, Tensor};
@@ -26,7 +27,12 @@ const FUEL: usize = 1 << 26;
 const MAX_CONFLICTS: usize = 16;
 
 /// Builds the graph of a model.
-pub(crate) fn graph(model: &Model, external: &External<'_>, bindings: &Bindings) -> Result<Loaded, OnnxError> {
+pub(crate) fn graph(
+    model: &Model,
+    whole: Whole,
+    external: &External<'_>,
+    bindings: &Bindings,
+) -> Result<Loaded, OnnxError> {
     let source = model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
     let mut notes = Vec::new();
     let program = Program::new(model, source)?;
@@ -48,13 +54,14 @@ pub(crate) fn graph(model: &Model, external: &External<'_>, bindings: &Bindings)
             held.known = tensor::content(literal, ty).map(Arc::new);
         }
     }
-    let emitter = Emitter::new(&program, origins, graph, held);
+    let emitter = Emitter::new(&program, whole, origins, graph, held);
     let mut walk = Walk { program: &program, sizes, emitter, warnings: Vec::new(), conflicts: 0, fuel: FUEL };
     walk.inputs()?;
     walk.steps(&program.steps);
     walk.outputs();
     notes.append(&mut walk.emitter.take_notes());
-    Ok(Loaded { graph: walk.emitter.graph, warnings: walk.warnings, notes })
+    let Emitter { graph, contents, .. } = walk.emitter;
+    Ok(Loaded { graph, warnings: walk.warnings, notes, contents })
 }
 
 /// The types of all literals, by name; their data must lie where it can.
@@ -208,7 +215,7 @@ impl<'p, 'm> Walk<'p, 'm> {
         let literal = attributes.tensor("value").ok_or("its value is no tensor")?;
         let ty = tensor::tensor_type(literal).map_err(|error| error.to_string())?;
         let name = call.outputs.first().copied().flatten().ok_or("it has no result")?;
-        self.emitter.add_source(name, ty, Origin::Constant);
+        self.emitter.add_large_constant(name, ty, literal);
         Ok(())
     }
 

@@ -100,7 +100,7 @@ fn stream_name(kind: StreamKind) -> &'static str {
         StreamKind::Pointwise => "pointwise",
         StreamKind::Reduction => "reduction",
         StreamKind::RmsNorm => "rmsnorm",
-        StreamKind::LayerNorm => "layernorm",
+        StreamKind::LayerNorm | StreamKind::BlockNorm => "layernorm",
         StreamKind::Softmax => "softmax",
     }
 }

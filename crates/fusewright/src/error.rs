@@ -3,6 +3,7 @@
 use std::io;
 
 use fusewright_device::DeviceError;
+use fusewright_exec::ExecError;
 use fusewright_hf::HfError;
 use fusewright_ir::VerifyError;
 use fusewright_onnx::OnnxError;
@@ -249,6 +250,23 @@ pub enum Error {
         #[source]
         problem: AutocastError,
     },
+    /// The model cannot be run, or not be compared with another.
+    #[error("`{path}`: {problem}")]
+    Execute {
+        /// The file or built-in model.
+        path: String,
+        /// Which node, weight or input, and why.
+        #[source]
+        problem: ExecError,
+    },
+    /// Inputs or outputs of a run cannot be read or written.
+    #[error("`{path}`: {problem}")]
+    Inputs {
+        /// The model that they are for.
+        path: String,
+        /// What is wrong with them.
+        problem: String,
+    },
     /// A bug: a stage made a graph that breaks an invariant.
     #[error("the graph is broken after the stage `{stage}`: {problem}")]
     BrokenStage {
@@ -270,7 +288,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The exit code that the command line gives: 2 for a wrong request, 3 for a model that cannot be read, 70 for a
+    /// The exit code that the command line gives: 2 for a wrong request, 3 for a model that cannot be read or run, 5 for two
+    /// that cannot be compared, 70 for a
     /// bug of fusewright.
     pub fn exit_code(&self) -> u8 {
         match self {
@@ -283,10 +302,14 @@ impl Error {
             | Error::Exists { .. }
             | Error::Unwritable { .. }
             | Error::Rewrite { problem: RewriteError::Version { .. }, .. }
+            | Error::Inputs { .. }
+            | Error::Execute { problem: ExecError::Input { .. }, .. }
             | Error::NoStrategy => 2,
             Error::Rewrite { problem: RewriteError::Broken(_), .. } => 70,
             error if error.asks_for_other_dims() => 2,
+            Error::Execute { problem: ExecError::Unrelated { .. }, .. } => 5,
             Error::UnknownModel { .. }
+            | Error::Execute { .. }
             | Error::Device { .. }
             | Error::Pattern { .. }
             | Error::KernelTable { .. }

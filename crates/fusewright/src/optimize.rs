@@ -134,6 +134,14 @@ impl Optimized {
         // A model is never there without its data.
         written.and_then(|()| model.file.flush()).and_then(|()| data.keep()).and_then(|()| model.keep()).map_err(failed)
     }
+
+    /// Takes away what was written under this name.
+    pub fn remove(&self, path: &Path) {
+        let _ = fs::remove_file(path);
+        if self.rewritten.needs_data_file() {
+            let _ = fs::remove_file(data_file(path));
+        }
+    }
 }
 
 /// The file that weights go to.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 
 use fusewright_hf::Phase;
-use fusewright_ir::{DType, Graph, Loaded, Warning, verify};
+use fusewright_ir::{Contents, DType, Graph, Loaded, Warning, verify};
 use fusewright_pattern::{Autocast, autocast, decompose};
 
+use crate::files::ModelFiles;
 use crate::load::{self, Content, ReadOptions};
 use crate::{Error, PlanOptions, PlanReport, PlanSet};
 
@@ -102,17 +103,23 @@ impl Session {
     pub fn load_graph(&self, graph: Graph, source: impl Into<String>, format: &'static str) -> Result<Model, Error> {
         let source = source.into();
         verify(&graph).map_err(|problem| Error::InvalidGraph { path: source.clone(), problem })?;
-        self.prepare(Loaded { graph, warnings: Vec::new(), notes: Vec::new() }, source, format)
+        let contents = Contents::default();
+        self.prepare(
+            Loaded { graph, warnings: Vec::new(), notes: Vec::new(), contents },
+            source,
+            ModelFiles::none(),
+            format,
+        )
     }
 
     fn open(&self, content: &Content) -> Result<Model, Error> {
         let bindings = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
         let (loaded, format) = load::read(content, &ReadOptions { bindings, phase: self.phase })?;
-        self.prepare(loaded, content.source.clone(), format)
+        self.prepare(loaded, content.source.clone(), ModelFiles::of(content), format)
     }
 
-    fn prepare(&self, loaded: Loaded, source: String, format: &'static str) -> Result<Model, Error> {
-        let Loaded { mut graph, warnings, notes } = loaded;
+    fn prepare(&self, loaded: Loaded, source: String, files: ModelFiles, format: &'static str) -> Result<Model, Error> {
+        let Loaded { mut graph, warnings, notes, contents } = loaded;
         let check = |graph: &Graph, stage| verify(graph).map_err(|problem| Error::BrokenStage { stage, problem });
         if self.verify_each {
             check(&graph, "load")?;
@@ -133,7 +140,7 @@ impl Session {
             decomposed = autocast(&decomposed, how).map_err(refused)?;
             check(&decomposed, "autocast")?;
         }
-        Ok(Model { graph, decomposed, source, format, warnings, notes })
+        Ok(Model { graph, decomposed, source, format, warnings, notes, contents, files })
     }
 }
 
@@ -146,6 +153,8 @@ pub struct Model {
     format: &'static str,
     warnings: Vec<Warning>,
     notes: Vec<String>,
+    contents: Contents,
+    files: ModelFiles,
 }
 
 impl Model {
@@ -177,6 +186,16 @@ impl Model {
     /// The graph that is planned: attention layers opened into their steps.
     pub fn decomposed(&self) -> &Graph {
         &self.decomposed
+    }
+
+    /// Where the elements of its weights lie.
+    pub fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    /// The files that they lie in.
+    pub fn files(&self) -> &ModelFiles {
+        &self.files
     }
 
     /// What could not be read exactly, as node name and explanation.

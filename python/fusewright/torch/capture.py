@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from fusewright.analysis import Analysis, analyze
-from fusewright.torch.calling import call
+from fusewright.fx_shapes import slow_attention_path
+from fusewright.torch.calling import arguments, call
 from fusewright.torch.kernels import Kernel, is_kernel, kernels_of
 
 log = logging.getLogger("fusewright.torch")
@@ -107,7 +108,9 @@ def capture(model: nn.Module, inputs: Any, *, compile: bool = True, hw: Any = No
     ``eager`` plan. ``hw`` adds predicted times. The model is left in the mode that it is in.
     """
     strategy = "compiled" if compile else "eager"
-    analysis = analyze(model, inputs, strategies=["eager", strategy], hw=hw)
+    exported = _exported(model, inputs)
+    strategies = ["eager", strategy]
+    analysis = analyze(exported, inputs, strategies=strategies, hw=hw, name=type(model).__name__)
     notes = list(analysis.notes)
     eager_bytes = _eager_bytes(model, inputs)
     compiled_bytes = None
@@ -138,6 +141,21 @@ def capture(model: nn.Module, inputs: Any, *, compile: bool = True, hw: Any = No
         matches=_matched(groups, kinds, kernels),
         notes=notes,
     )
+
+
+def _exported(model: nn.Module, inputs: Any) -> Any:
+    """The model as ``torch.export`` writes it, where it can.
+
+    Symbolic tracing keeps attention layers whole, which a plan opens and PyTorch runs as one kernel.
+    """
+    if not isinstance(inputs, (Tensor, tuple, list)):
+        return model
+    try:
+        with torch.no_grad(), slow_attention_path():
+            return torch.export.export(model, arguments(inputs), strict=False)
+    except Exception as error:  # noqa: BLE001 - what cannot be exported raises anything
+        log.info("planned as traced: torch.export fails: %s", error)
+        return model
 
 
 def _kind(row: dict[str, Any], compiled: bool) -> str:

@@ -126,6 +126,8 @@ pub enum StreamKind {
     RmsNorm,
     /// Norms that do, over rows.
     LayerNorm,
+    /// The same with a block of threads for each row, however short it is.
+    BlockNorm,
     /// Softmax over rows.
     Softmax,
 }

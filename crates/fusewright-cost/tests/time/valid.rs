@@ -43,6 +43,7 @@ fn kernel() -> impl Strategy<Value = Kernel> {
         StreamKind::Pointwise,
         StreamKind::Softmax,
         StreamKind::LayerNorm,
+        StreamKind::BlockNorm,
         StreamKind::RmsNorm,
         StreamKind::Reduction,
         StreamKind::Copy,

@@ -7,6 +7,8 @@
 //! - copies the operands of a batched product whose outer axes do not lie evenly spaced;
 //! - copies, without a compiler, the operand of a linear layer whose rows do not;
 //! - streams attention over operands with four axes only;
+//! - adds, without a compiler, the bias of a convolution in a pass of its own;
+//! - folds, without a compiler, each row of a norm with a block of threads;
 //! - interpolates, without a compiler, with one thread for each position of the result.
 
 use fusewright_cost::GroupCost;
@@ -55,6 +57,26 @@ impl Framework {
         let node = graph.node(anchor);
         let rank = node.inputs.first().and_then(|&query| graph.tensor(query)).map(TensorType::rank);
         self == Framework::None || !matches!(node.op, Op::Attention(_)) || rank == Some(4)
+    }
+
+    /// The pass that adds the bias of a convolution among `works` without a compiler: `cudnn_convolution` takes none.
+    /// PyTorch's own kernel does, which convolves channels apart with windows that cuDNN is not asked for.
+    pub(crate) fn bias_pass(self, graph: &Graph, works: &[NodeId]) -> Option<Stream> {
+        let convolution = works.iter().map(|&id| graph.node(id)).find(|node| matches!(node.op, Op::Convolution(_)))?;
+        if self != Framework::Eager || convolution.inputs.len() < 3 {
+            return None;
+        }
+        let window = graph.tensor(*convolution.inputs.get(1)?)?.shape.get(1..)?;
+        if window.first() == Some(&1) && window.iter().skip(1).any(|extent| !matches!(extent, 1 | 3 | 5)) {
+            return None;
+        }
+        let result = graph.tensor(*convolution.outputs.first()?)?;
+        Some(Stream { kind: StreamKind::Pointwise, flops: result.elements(), ..copy_of(result) })
+    }
+
+    /// The kind of pass that folds rows.
+    pub(crate) fn norm(self, kind: StreamKind) -> StreamKind {
+        if self == Framework::Eager && kind == StreamKind::LayerNorm { StreamKind::BlockNorm } else { kind }
     }
 
     /// The pass that a lone interpolation is without a compiler.

@@ -9,6 +9,7 @@ use fusewright_pattern::AttentionSite;
 
 use super::framework::{Framework, framework_kernels};
 use super::product::product_of;
+use super::written_out::written_out;
 use crate::Analysis;
 use crate::grammar::row_length;
 
@@ -41,25 +42,39 @@ pub(crate) fn launches(
                 let us = |kernel: &Kernel| predict(device, kernel).us;
                 us(&streaming) <= steps.iter().map(us).sum()
             });
-        return if streams(site) && framework.streams(graph, site.anchor) && pays { vec![streaming] } else { steps };
+        return if streams(site) && framework.streams(graph, site.anchor) && pays {
+            vec![streaming]
+        } else if let (Kernel::Attention(attention), Framework::Eager | Framework::Compiled { .. }) =
+            (streaming, framework)
+        {
+            written_out(&attention, framework != Framework::Eager)
+        } else {
+            steps
+        };
     }
     let products: Vec<Gemm> = works.iter().filter_map(|&id| product_of(graph, &analysis.storage, id)).collect();
     if let Some(gemm) = side_by_side(&products, cost.moved()) {
         let mut kernels = framework_kernels(analysis, &works, framework);
         let convolves = works.iter().any(|&id| matches!(graph.node(id).op, Op::Convolution(_)));
         let layout = framework.layout();
+        let bias = framework.bias_pass(graph, &works);
         kernels.push(if convolves {
             Kernel::Convolution(Convolution { product: gemm, layout })
         } else {
             Kernel::Gemm(gemm)
         });
+        kernels.extend(bias.map(Kernel::Stream));
         return kernels;
     }
     let interpolated = |&id: &NodeId| framework.resampled(graph, id, cost);
     if let Some(stream) = works.first().filter(|_| works.len() == 1).and_then(interpolated) {
         return vec![Kernel::Stream(stream)];
     }
-    works.first().map(|_| Kernel::Stream(stream_of(graph, &works, cost))).into_iter().collect()
+    let mut streams: Vec<Stream> = works.first().map(|_| stream_of(graph, &works, cost)).into_iter().collect();
+    for stream in &mut streams {
+        stream.kind = framework.norm(stream.kind);
+    }
+    streams.into_iter().map(Kernel::Stream).collect()
 }
 
 /// Products of one input next to each other are one product as wide as all of them.

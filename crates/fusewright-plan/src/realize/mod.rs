@@ -9,6 +9,7 @@ mod layout;
 mod product;
 mod segments;
 mod timing;
+mod written_out;
 
 pub(crate) use framework::Framework;
 pub(crate) use kernels::{launches, leading, side_by_side};

@@ -43,7 +43,7 @@ pub(crate) mod read;
 mod recorded;
 mod references;
 pub(crate) mod schema;
-mod symbols;
+pub(crate) mod symbols;
 mod values;
 mod write;
 

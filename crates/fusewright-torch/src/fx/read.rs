@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use fusewright_ir::ops::{Copy, Host, Opaque, Pointwise, View};
 use fusewright_ir::{
-    Bindings, Form, Graph, Loaded, Op, Origin, Source, Storage, TensorType, Type, ValueId, Warning, text,
+    Bindings, Contents, Form, Graph, Loaded, Op, Origin, Source, Storage, TensorType, Type, ValueId, Warning, text,
 };
 use smallvec::SmallVec;
 
@@ -79,7 +79,7 @@ pub(crate) fn graph(document: &Document, bindings: &Bindings) -> Result<Loaded, 
         }
         reader.env.held.push(held);
     }
-    Ok(Loaded { graph: reader.env.graph, warnings: reader.warnings, notes: Vec::new() })
+    Ok(Loaded { graph: reader.env.graph, warnings: reader.warnings, notes: Vec::new(), contents: Contents::default() })
 }
 
 /// What a call becomes.

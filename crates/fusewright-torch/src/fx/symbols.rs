@@ -36,7 +36,7 @@ const DTYPES: [(&str, DType); 17] = [
 ];
 
 /// The element type that a document calls `name`.
-pub(super) fn dtype(name: &str) -> Option<DType> {
+pub(crate) fn dtype(name: &str) -> Option<DType> {
     DTYPES.iter().find(|row| row.0 == name).map(|row| row.1)
 }
 

@@ -74,6 +74,21 @@ impl<'a> Archive<'a> {
         self.entries.get(name).map(|entry| entry.place.uncompressed_size_hint())
     }
 
+    /// Where the bytes of an entry lie in the file, if they are not compressed: first byte and length.
+    pub(super) fn place(&self, name: &str) -> Option<(u64, u64)> {
+        let entry = self.entries.get(name).filter(|entry| entry.method == CompressionMethod::STORE)?;
+        let (start, end) = self.zip.get_entry(entry.place).ok()?.compressed_data_range();
+        Some((start, end.checked_sub(start)?))
+    }
+
+    /// The bytes of an entry that is not compressed, unverified.
+    pub(super) fn stored(&self, name: &str) -> Option<&'a [u8]> {
+        let (start, length) = self.place(name)?;
+        let end = start.checked_add(length)?;
+        let whole: &'a [u8] = self.zip.get_ref();
+        whole.get(usize::try_from(start).ok()?..usize::try_from(end).ok()?)
+    }
+
     /// The bytes of an entry: those of the file itself where they are not compressed.
     pub(super) fn read(&self, name: &str) -> Result<Cow<'a, [u8]>, Pt2Error> {
         let damaged = |problem: String| Pt2Error::Entry { entry: name.to_owned(), problem };

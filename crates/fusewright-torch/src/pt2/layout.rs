@@ -23,6 +23,10 @@ pub(super) struct Layout {
     pub(super) weights_table: Option<String>,
     /// What the table's file names are relative to.
     pub(super) weights_folder: String,
+    /// The table of constants, if the archive has one.
+    pub(super) constants_table: Option<String>,
+    /// What its file names are relative to.
+    pub(super) constants_folder: String,
     /// What to call the graph.
     pub(super) name: String,
 }
@@ -58,12 +62,16 @@ impl Layout {
         };
         let weights_folder = format!("{root}data/weights/");
         let weights_table = format!("{weights_folder}{name}_weights_config.json");
+        let constants_folder = format!("{root}data/constants/");
+        let constants_table = format!("{constants_folder}{name}_constants_config.json");
         let title = root.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let title = if matches!(title, "" | UNNAMED_ROOT) { name } else { title };
         Ok(Self {
             program: path.to_owned(),
             weights_table: archive.size(&weights_table).map(|_| weights_table),
             weights_folder,
+            constants_table: archive.size(&constants_table).map(|_| constants_table),
+            constants_folder,
             name: title.to_owned(),
         })
     }
@@ -73,6 +81,8 @@ impl Layout {
             program: FLAT_PROGRAM.to_owned(),
             weights_table: None,
             weights_folder: String::new(),
+            constants_table: None,
+            constants_folder: String::new(),
             name: USUAL_NAME.to_owned(),
         }
     }

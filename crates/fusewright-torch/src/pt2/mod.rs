@@ -19,6 +19,7 @@
 mod archive;
 mod argument;
 mod codes;
+mod contents;
 mod convert;
 mod dims;
 mod error;
@@ -57,5 +58,6 @@ pub fn read(archive: &[u8], bindings: &Bindings) -> Result<Loaded, Pt2Error> {
     fusewright_ir::verify(&loaded.graph).map_err(|error| Pt2Error::Graph(error.into()))?;
     loaded.warnings.splice(0..0, converted.warnings);
     loaded.notes.extend(notes);
+    loaded.contents = contents::find(&archive, &layout)?;
     Ok(loaded)
 }

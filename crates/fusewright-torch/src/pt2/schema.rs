@@ -109,13 +109,15 @@ pub(super) struct Metadata {
     pub(super) nn_module_stack: String,
 }
 
-/// The type of a tensor. Strides are not read: the graph says by its ops where memory is shared.
+/// The type of a tensor. Strides only say how a weight is stored: where memory is shared the graph says by its ops.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 pub(super) struct TensorMeta {
     pub(super) dtype: i64,
     #[serde(default)]
     pub(super) sizes: Vec<Extent>,
+    #[serde(default)]
+    pub(super) strides: Vec<Extent>,
     #[serde(default = "no_offset")]
     pub(super) storage_offset: Extent,
     #[serde(default = "strided")]
@@ -201,4 +203,7 @@ pub(super) struct WeightsTable {
 pub(super) struct Weight {
     pub(super) path_name: String,
     pub(super) tensor_meta: Option<TensorMeta>,
+    /// The file is a container of its own, as `torch.save` writes it.
+    #[serde(default)]
+    pub(super) use_pickle: bool,
 }

@@ -59,6 +59,8 @@ fn pointwise_calls() {
         F torch.logical_or | %x, %x | | bool[2, 3, 8, 8] | or(%y.input, %y.other)
         F torch.nn.functional.gelu | %x | "approximate": "tanh" | f32[2, 3, 8, 8] | gelu_tanh(%x)
         F torch.nn.functional.gelu | %x | | f32[2, 3, 8, 8] | gelu(%x)
+        F torch.nn.functional.normalize | %x | "dim": -1 | f32[2, 3, 8, 8] | div(%x, %y.least)
+        F torch.nn.functional.normalize | %x, 1 | | f32[2, 3, 8, 8] | opaque: only the Euclidean norm has a counterpart
         F torch.nn.functional.relu | %x | "inplace": true | f32[2, 3, 8, 8] | relu(%x)
         M relu_ | %x | | f32[2, 3, 8, 8] | relu(%x)
         F torch.ops.aten.hardtanh_.default | %x, 0.0, 6.0 | | f32[2, 3, 8, 8] | clamp(%x) {min = 0.0, max = 6.0}

@@ -16,6 +16,8 @@ mod optimize;
 mod output;
 mod patterns;
 mod plan;
+mod run;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -35,13 +37,13 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     arguments.color.choose();
-    bug::guard(|| match run(&arguments.command) {
+    bug::guard(|| match dispatch(&arguments.command) {
         Ok(()) => 0,
         Err(failure) => failure.show(),
     })
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
+fn dispatch(command: &Command) -> Result<(), Failure> {
     match command {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Check(arguments) => check::run(arguments),
@@ -49,6 +51,8 @@ fn run(command: &Command) -> Result<(), Failure> {
         Command::Optimize(arguments) => optimize::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Run(arguments) => run::run(arguments),
+        Command::Verify(arguments) => verify::run(arguments),
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
         Command::Patterns(arguments) => patterns::run(arguments),

@@ -40,6 +40,12 @@ pub(crate) fn write(output: &OutputArguments, text: &str, style: Style) -> Resul
     }
 }
 
+/// Writes bytes to a file, whole or not at all.
+pub(crate) fn write_bytes(path: &Path, content: &[u8], force: bool) -> Result<(), Failure> {
+    check_target(path, force)?;
+    to_file(path, content).map_err(|problem| cannot_write(path, &problem))
+}
+
 fn file_of(output: &OutputArguments) -> Option<&Path> {
     output.output.as_deref().filter(|path| *path != Path::new("-"))
 }

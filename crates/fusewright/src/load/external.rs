@@ -46,3 +46,13 @@ impl<'a> Neighbours<'a> {
         map(&File::open(&path).ok()?, &path.display().to_string()).ok()
     }
 }
+
+/// The content of a file in a model's folder, mapped; `None` where it is not there or a link leads out of the folder.
+pub(crate) fn map_beside(folder: &Path, name: &str) -> Option<Bytes> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    let path = folder.join(name).canonicalize().ok()?;
+    if !path.starts_with(folder.canonicalize().ok()?) {
+        return None;
+    }
+    map(&File::open(&path).ok()?, &path.display().to_string()).ok()
+}

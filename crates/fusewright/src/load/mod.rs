@@ -8,5 +8,6 @@ mod read;
 mod rewrite;
 
 pub(crate) use content::{Content, find};
+pub(crate) use external::map_beside;
 pub(crate) use read::{ReadOptions, read};
 pub(crate) use rewrite::rewrite;

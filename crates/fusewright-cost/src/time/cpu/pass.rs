@@ -7,7 +7,10 @@ use crate::time::{Limiter, Stream, StreamKind, Term};
 
 pub(super) fn add(parts: &mut Parts, machine: &Machine, stream: &Stream) {
     let elements = stream.rows as f64 * stream.cols as f64;
-    let by_rows = matches!(stream.kind, StreamKind::Softmax | StreamKind::LayerNorm | StreamKind::RmsNorm);
+    let by_rows = matches!(
+        stream.kind,
+        StreamKind::Softmax | StreamKind::LayerNorm | StreamKind::BlockNorm | StreamKind::RmsNorm
+    );
     let operations = match stream.kind {
         StreamKind::Copy => 0.0,
         _ => (stream.flops as f64).max(elements),

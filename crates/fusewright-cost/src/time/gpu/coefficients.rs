@@ -64,6 +64,8 @@ pub type ByRow = [f64; 5];
 pub struct StreamCoefficients {
     /// Share of the memory rate of element-by-element kernels, and of copies.
     pub pointwise: f64,
+    /// Share of the launch floor that these take: the floor is that of the smallest product.
+    pub pointwise_launch: f64,
     /// Softmax, share of the memory rate.
     pub softmax: ByRow,
     /// What is left of that for rows of more than 1024 elements whose length is no power of two.

@@ -56,7 +56,8 @@ pub(super) const SHARED: Coefficients = Coefficients {
         tail: 0.509,
     },
     stream: StreamCoefficients {
-        pointwise: 0.893,
+        pointwise: 0.909,
+        pointwise_launch: 0.428,
         softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
         softmax_uneven: 0.833,
         softmax_half: 0.627,
@@ -129,10 +130,11 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 tail: 0.517,
             },
             stream: StreamCoefficients {
-                pointwise: 0.893,
+                pointwise: 0.909,
+                pointwise_launch: 0.428,
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
-                softmax_half: 0.618,
+                softmax_half: 0.616,
                 norm: [73.799, 92.56, 21.34, 17.871, 17.689],
                 start_us: 0.5,
             },
@@ -141,7 +143,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 gemm_vector: 0.05,
                 gemm_f8: 0.095,
                 attention: 0.065,
-                pointwise: 0.033,
+                pointwise: 0.046,
                 softmax: 0.102,
                 norm: 0.141,
             },
@@ -201,6 +203,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
             },
             stream: StreamCoefficients {
                 pointwise: 0.878,
+                pointwise_launch: 0.428,
                 softmax: [0.88, 0.797, 0.828, 0.95, 0.453],
                 softmax_uneven: 0.835,
                 softmax_half: 0.627,
@@ -272,6 +275,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
             },
             stream: StreamCoefficients {
                 pointwise: 0.913,
+                pointwise_launch: 0.428,
                 softmax: [0.901, 0.706, 0.767, 0.516, 0.435],
                 softmax_uneven: 0.884,
                 softmax_half: 0.627,
@@ -342,7 +346,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 tail: 0.509,
             },
             stream: StreamCoefficients {
-                pointwise: 0.893,
+                pointwise: 0.909,
+                pointwise_launch: 0.428,
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
@@ -413,7 +418,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 tail: 0.509,
             },
             stream: StreamCoefficients {
-                pointwise: 0.893,
+                pointwise: 0.909,
+                pointwise_launch: 0.428,
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
@@ -484,7 +490,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 tail: 0.509,
             },
             stream: StreamCoefficients {
-                pointwise: 0.893,
+                pointwise: 0.909,
+                pointwise_launch: 0.428,
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
@@ -555,7 +562,8 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 tail: 0.509,
             },
             stream: StreamCoefficients {
-                pointwise: 0.893,
+                pointwise: 0.909,
+                pointwise_launch: 0.428,
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,

@@ -53,7 +53,7 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
         Kernel::Stream(stream) => {
             let spread = match stream.kind {
                 StreamKind::Softmax => errors.softmax,
-                StreamKind::LayerNorm | StreamKind::RmsNorm => errors.norm,
+                StreamKind::LayerNorm | StreamKind::BlockNorm | StreamKind::RmsNorm => errors.norm,
                 StreamKind::Pointwise | StreamKind::Copy | StreamKind::Reduction | StreamKind::Resample => {
                     errors.pointwise
                 }

@@ -57,7 +57,10 @@ fn pass(device: &Device, array: &Systolic, kernel: &Kernel, stream: &Stream) -> 
         _ => (stream.flops as f64).max(elements),
     };
     let row_bytes = stream.cols as f64 * stream.dtype.bytes(1024) as f64 / 1024.0;
-    let walks_twice = matches!(stream.kind, StreamKind::Softmax | StreamKind::LayerNorm | StreamKind::RmsNorm);
+    let walks_twice = matches!(
+        stream.kind,
+        StreamKind::Softmax | StreamKind::LayerNorm | StreamKind::BlockNorm | StreamKind::RmsNorm
+    );
     let spills = walks_twice && row_bytes > working_bytes(array);
     let again = if spills { elements / stream.cols.max(1) as f64 * row_bytes } else { 0.0 };
     let mut parts = Parts::new(device, kernel, SPREAD);

@@ -1,4 +1,4 @@
-//! Calls that are several ops: differences, gated units, weight norm, products added to a tensor, one-hot codes.
+//! Calls that are several ops: differences, gated units, weight norm, vectors of length one, products added to a tensor, one-hot codes.
 
 use fusewright_ir::ops::{Binary, Contraction, Copy, Pointwise, ReduceKind, Reduction, Unary, View};
 use fusewright_ir::{DType, Op, TensorType, ValueId};
@@ -12,6 +12,7 @@ pub(super) const ROWS: &[Row] = &[
     row("glu", "input dim", |call| both(call, Binary::Mul, "value", "gate")).after(prepare_gate),
     row("_weight_norm", "input/v g dim", weight_norm).after(prepare_weight_norm),
     row("_weight_norm_interface", "input/v g dim", weight_norm).after(prepare_weight_norm).with_results(Results::First),
+    row("F.normalize", "input p dim eps out", |call| both(call, Binary::Div, "input", "least")).after(prepare_unit),
     row("addcmul", "input tensor1 tensor2 value", |call| both(call, Binary::Add, "input", "term"))
         .after(|call| prepare_term(call, Binary::Mul)),
     row("addcdiv", "input tensor1 tensor2 value", |call| both(call, Binary::Add, "input", "term"))
@@ -105,6 +106,21 @@ fn prepare_weight_norm(call: &Call<'_>) -> Result<Option<Step>, String> {
     };
     let ratio = Op::Pointwise(Pointwise::Binary(Binary::Div));
     Ok(if call.given("ratio").is_none() { Some(("ratio", ratio, smallvec![call.tensor("g")?, norm])) } else { None })
+}
+
+/// The lengths along an axis, none less than epsilon.
+fn prepare_unit(call: &Call<'_>) -> Result<Option<Step>, String> {
+    if call.number_or("p", 2.0)?.to_bits() != 2.0_f64.to_bits() {
+        return Err("only the Euclidean norm has a counterpart".to_owned());
+    }
+    let (input, ty) = call.typed("input")?;
+    let Some(length) = call.optional_tensor("length")? else {
+        let axis = i64::from(call.axis("dim", Some(1), ty.rank())?);
+        let op = Reduction::Reduce { kind: ReduceKind::Norm, axes: vec![axis], keep: true };
+        return Ok(Some(("length", Op::Reduction(op), smallvec![input])));
+    };
+    let op = Pointwise::Clamp { min: Some(call.number_or("eps", 1e-12)?), max: None };
+    Ok(if call.given("least").is_none() { Some(("least", Op::Pointwise(op), smallvec![length])) } else { None })
 }
 
 /// The product or quotient of two tensors, scaled.

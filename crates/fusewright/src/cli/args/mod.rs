@@ -4,6 +4,8 @@ mod check;
 mod compare;
 mod explain;
 mod optimize;
+mod run;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,10 +22,13 @@ pub(crate) use check::{CheckArguments, CheckFormat};
 pub(crate) use compare::{CompareArguments, CompareFormat};
 pub(crate) use explain::{ExplainArguments, ExplainFormat};
 pub(crate) use optimize::OptimizeArguments;
+pub(crate) use run::RunArguments;
+pub(crate) use verify::VerifyArguments;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 ok, 1 a plan regressed, 2 wrong usage or the output cannot be
-written, 3 the model cannot be read, 4 no baseline, 70 a bug of fusewright.
+Exit codes: 0 ok, 1 a plan regressed or models differ, 2 wrong usage or the
+output cannot be written, 3 the model cannot be read or run, 4 no baseline,
+5 nothing to compare, 70 a bug of fusewright.
 Environment: NO_COLOR, CLICOLOR, CLICOLOR_FORCE and TERM decide about colour
 where --color does not.";
 
@@ -51,6 +56,10 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// Write a faster ONNX model that computes the same.
     Optimize(OptimizeArguments),
+    /// Runs a model here: time and memory of a plan beside eager execution.
+    Run(RunArguments),
+    /// Whether two models compute the same function, by running both.
+    Verify(VerifyArguments),
     /// The graph of a model, as fusewright sees it.
     Dump(DumpArguments),
     /// The built-in models.
@@ -505,7 +514,7 @@ fn autocast_parser() -> impl clap::builder::TypedValueParser<Value = DType> {
     PossibleValuesParser::new(names).map(|name| if name == DType::F16.name() { DType::F16 } else { DType::Bf16 })
 }
 
-fn parse_dim(text: &str) -> Result<(String, u64), String> {
+pub(crate) fn parse_dim(text: &str) -> Result<(String, u64), String> {
     let expected = "expected NAME=N, for example batch=8";
     let (name, size) = text.split_once('=').ok_or(expected)?;
     let size = size.parse().map_err(|_| format!("`{size}` is not a size; {expected}"))?;

@@ -52,6 +52,10 @@ pub(crate) struct OptimizeArguments {
     #[arg(long)]
     pub(crate) diff: bool,
 
+    /// Run the written model beside the original, at two bindings of open sizes; one that differs is removed again.
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) verify: bool,
+
     /// Write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
