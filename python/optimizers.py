@@ -1,10 +1,11 @@
-"""Optimizers of ONNX models side by side: what they fuse, what it changes, what it takes, what it is worth.
+"""Optimizers of ONNX models side by side: what they fuse, what it takes and what it is worth.
 
     PYTHONPATH=python python3 python/optimizers.py --models vit bert gpt2 --lengths 128 512
     PYTHONPATH=python python3 python/optimizers.py --files model.onnx --runs 30
 
-needs torch, torchvision, transformers, onnx, onnxruntime and, for its column, onnxslim, and the built ``fusewright``
-(``--binary``). Latencies are medians of interleaved runs in ONNX Runtime, on ``--threads`` threads.
+needs torch, torchvision, transformers, onnx, onnxruntime and, for its row, onnxslim, and the built
+``fusewright`` (``--binary``). Latencies are medians of interleaved runs in ONNX Runtime, on
+``--threads`` threads.
 """
 
 from __future__ import annotations
@@ -88,7 +89,9 @@ def random_inputs(path: Path) -> dict[str, np.ndarray]:
     return inputs
 
 
-def session(path: Path, threads: int, optimized: Path | None = None) -> onnxruntime.InferenceSession:
+def session(
+    path: Path, threads: int, optimized: Path | None = None
+) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
@@ -109,7 +112,9 @@ def transformer_optimizer(before: Path, after: Path) -> None:
 
 
 def onnxslim(before: Path, after: Path) -> None:
-    subprocess.run([sys.executable, "-m", "onnxslim", before, after], check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "onnxslim", before, after], check=True, capture_output=True
+    )
 
 
 def fusewright(binary: str, *options: str) -> Callable[[Path, Path], None]:
@@ -175,7 +180,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
-    print("| model | tool | nodes | attentions fused | products | difference | tool, s | latency, ms | × export |")
+    print(
+        "| model | tool | nodes | attentions fused | products | difference "
+        "| tool, s | latency, ms | × export |"
+    )
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for file in args.files:

@@ -157,9 +157,15 @@ _MASKED = _TEXT | {"attention_mask": _MASK}
 _PAIR = {"input_ids": _words(), "decoder_input_ids": _words((2, 6), ("batch", "target"))}
 
 CASES: tuple[Case, ...] = (
-    Case("vit", _vit, {"x": Feed((2, 3, 32, 32), open=("batch",))}, 2, ({"batch": 1}, {"batch": 3})),
-    Case("deit", _deit, {"x": Feed((2, 3, 32, 32), open=("batch",))}, 2, ({"batch": 1}, {"batch": 3})),
-    Case("swin", _swin, {"x": Feed((1, 3, 64, 64), open=("batch",))}, 4, ({"batch": 1}, {"batch": 3})),
+    Case(
+        "vit", _vit, {"x": Feed((2, 3, 32, 32), open=("batch",))}, 2, ({"batch": 1}, {"batch": 3})
+    ),
+    Case(
+        "deit", _deit, {"x": Feed((2, 3, 32, 32), open=("batch",))}, 2, ({"batch": 1}, {"batch": 3})
+    ),
+    Case(
+        "swin", _swin, {"x": Feed((1, 3, 64, 64), open=("batch",))}, 4, ({"batch": 1}, {"batch": 3})
+    ),
     Case("bert", partial(_hugging_face, "BertModel", **_BERT), _TEXT, 2, SIZES),
     Case("bert-masked", partial(_hugging_face, "BertModel", **_BERT), _MASKED, 2, SIZES),
     Case("bert-eager", partial(_hugging_face, "BertModel", "eager", **_BERT), _MASKED, 2, SIZES),
@@ -181,10 +187,14 @@ CASES: tuple[Case, ...] = (
     ),
     Case("gpt2", partial(_hugging_face, "GPT2LMHeadModel", **_GPT2), _TEXT, 2, SIZES),
     Case("gpt2-masked", partial(_hugging_face, "GPT2LMHeadModel", **_GPT2), _MASKED, 2, SIZES),
-    Case("gpt2-eager", partial(_hugging_face, "GPT2LMHeadModel", "eager", **_GPT2), _MASKED, 2, SIZES),
+    Case(
+        "gpt2-eager", partial(_hugging_face, "GPT2LMHeadModel", "eager", **_GPT2), _MASKED, 2, SIZES
+    ),
     Case("llama", partial(_hugging_face, "LlamaForCausalLM", **_LLAMA), _TEXT, 2, SIZES),
     Case("llama-masked", partial(_hugging_face, "LlamaForCausalLM", **_LLAMA), _MASKED, 2, SIZES),
-    Case("qwen3", partial(_hugging_face, "Qwen3ForCausalLM", **_LLAMA, head_dim=8), _TEXT, 2, SIZES),
+    Case(
+        "qwen3", partial(_hugging_face, "Qwen3ForCausalLM", **_LLAMA, head_dim=8), _TEXT, 2, SIZES
+    ),
     Case(
         "qwen3-masked",
         partial(_hugging_face, "Qwen3ForCausalLM", **_LLAMA, head_dim=8),
@@ -343,7 +353,9 @@ def export(wanted: Case, form: str, dynamic: bool, path: Path) -> None:
             parameter.normal_(std=0.2)
     names = tuple(wanted.feeds)
     feeds = tuple(feed.tensor(1) for feed in wanted.feeds.values())
-    called = Positional(model, names).eval() if len(names) > 1 or hasattr(model, "config") else model
+    called = (
+        Positional(model, names).eval() if len(names) > 1 or hasattr(model, "config") else model
+    )
     options: dict[str, Any] = {"input_names": list(names)}
     if dynamic:
         axes = {
@@ -351,7 +363,9 @@ def export(wanted: Case, form: str, dynamic: bool, path: Path) -> None:
             for name, feed in wanted.feeds.items()
         }
         if newer:
-            dims = {text: torch.export.Dim.DYNAMIC for each in axes.values() for text in each.values()}
+            dims = {
+                text: torch.export.Dim.DYNAMIC for each in axes.values() for text in each.values()
+            }
             shapes = tuple(
                 {axis: dims[text] for axis, text in each.items()} for each in axes.values()
             )
@@ -368,6 +382,4 @@ def feeds(wanted: Case, dynamic: bool) -> Iterator[dict[str, np.ndarray]]:
     """Three seeds of inputs for every binding of the open axes."""
     for sizes in wanted.sizes if dynamic else (None,):
         for seed in (11, 12, 13):
-            yield {
-                name: feed.tensor(seed, sizes).numpy() for name, feed in wanted.feeds.items()
-            }
+            yield {name: feed.tensor(seed, sizes).numpy() for name, feed in wanted.feeds.items()}

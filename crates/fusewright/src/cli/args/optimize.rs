@@ -20,6 +20,7 @@ that --opset names; attention as one node is among them from 23 on.
 `--target ort` adds the operators of ONNX Runtime, whatever the version.";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own on the command line")]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct OptimizeArguments {
     /// An ONNX file.
