@@ -123,13 +123,12 @@ pub(crate) struct Readings {
 }
 
 impl Readings {
-    /// Reads a document. Sizes that the model does not work with are replaced by those that an analysis assumes; then
-    /// nothing that is open is rewritten, since `second` cannot tell.
-    pub(crate) fn of(document: &Document) -> Result<Self, RewriteError> {
+    /// Reads a document; `None` where something is open and the model does not work at the sizes of the readings.
+    pub(crate) fn of(document: &Document) -> Result<Option<Self>, RewriteError> {
         let outline = document.outline();
         let assumed = Facts::read(document, &outline, &Bindings::default())?;
         if assumed.graph.dims.is_empty() {
-            return Ok(Self { first: assumed, second: None });
+            return Ok(Some(Self { first: assumed, second: None }));
         }
         let names: Vec<String> = assumed.graph.dims.iter().map(|dim| dim.name.clone()).collect();
         let sized = |shift: usize| -> Bindings {
@@ -137,8 +136,7 @@ impl Readings {
             names.iter().enumerate().map(|(position, name)| (name.clone(), size(position))).collect()
         };
         let read = |shift| Facts::read(document, &outline, &sized(shift));
-        let first = read(0)?;
-        let second = read(SHIFT)?;
-        Ok(Self { first, second: Some(second) })
+        let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else { return Ok(None) };
+        Ok(Some(Self { first, second: Some(second) }))
     }
 }

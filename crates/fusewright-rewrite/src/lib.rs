@@ -109,10 +109,16 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
         version::bring(&mut document, opset)?;
     }
     cleanup::clean(&mut document, &mut report);
-    let readings = Readings::of(&document)?;
     let version = document.version("").unwrap_or(0);
     if options.target == Target::Ort || version >= ATTENTION {
-        attention::rewrite(&mut document, &readings, options.target, &mut report);
+        match Readings::of(&document)? {
+            Some(readings) => attention::rewrite(&mut document, &readings, options.target, &mut report),
+            None => report.notes.push(
+                "attention is left as it is: what is open cannot be told from what is fixed, since the model does not work \
+                 at other sizes than those of its export"
+                    .to_owned(),
+            ),
+        }
     }
     cleanup::clean(&mut document, &mut report);
     let facts = Facts::of(&document)?;
