@@ -130,13 +130,27 @@ impl Readings {
         if assumed.graph.dims.is_empty() {
             return Ok(Some(Self { first: assumed, second: None }));
         }
-        let names: Vec<String> = assumed.graph.dims.iter().map(|dim| dim.name.clone()).collect();
-        let sized = |shift: usize| -> Bindings {
-            let size = |position: usize| SIZES[(position + shift) % SIZES.len()];
-            names.iter().enumerate().map(|(position, name)| (name.clone(), size(position))).collect()
+        // Exporters give the batch of each input a name of its own; a model may work only where these are equal.
+        let sized = |shift: usize, one_batch: bool| -> Bindings {
+            let size = |position: usize, assumed: u64| match (one_batch, assumed) {
+                (true, 1) => SIZES[shift],
+                _ => SIZES[(position + shift + usize::from(one_batch)) % SIZES.len()],
+            };
+            let dims = assumed.graph.dims.iter().enumerate();
+            dims.map(|(position, dim)| (dim.name.clone(), size(position, dim.size))).collect()
         };
-        let read = |shift| Facts::read(document, &outline, &sized(shift));
-        let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else { return Ok(None) };
-        Ok(Some(Self { first, second: Some(second) }))
+        let mut best: Option<(usize, Self)> = None;
+        for one_batch in [false, true] {
+            let read = |shift| Facts::read(document, &outline, &sized(shift, one_batch));
+            let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else { continue };
+            let found = first.attentions.sites.len().min(second.attentions.sites.len());
+            if best.as_ref().is_none_or(|(known, _)| found > *known) {
+                best = Some((found, Self { first, second: Some(second) }));
+            }
+            if found >= assumed.attentions.sites.len() {
+                break;
+            }
+        }
+        Ok(best.map(|(_, readings)| readings))
     }
 }
