@@ -148,7 +148,9 @@ impl<'a> Values<'a> {
             if tensor.shape != shape {
                 return Err(failed(format!("the result has shape {:?}, expected {shape:?}", tensor.shape)));
             }
-            checked.push((value, if tensor.dtype == ty.dtype { tensor } else { tensor.cast(ty.dtype) }));
+            let tensor = if tensor.dtype == ty.dtype { tensor } else { tensor.cast(ty.dtype) };
+            // Other kernels round as they store.
+            checked.push((value, if matches!(node.op, Op::Pointwise(_)) { tensor.rounded() } else { tensor }));
         }
         for (value, tensor) in checked {
             self.set(value, tensor);

@@ -31,9 +31,9 @@ pub(crate) fn map1(x: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Tensor {
 pub(crate) fn chunked(x: &Tensor, apply: impl Fn(&mut [f32]) + Sync) -> Tensor {
     let mut values = x.floats().into_owned();
     if values.len() < SERIAL {
-        apply(&mut values)
+        apply(&mut values);
     } else {
-        values.par_chunks_mut(TASK).for_each(&apply)
+        values.par_chunks_mut(TASK).for_each(&apply);
     }
     Tensor::from_floats(x.dtype, &x.shape, values)
 }

@@ -71,7 +71,7 @@ impl Block {
         self.k = k;
         self.values.clear();
         self.values.resize(rows.div_ceil(ROWS) * k * ROWS, 0.0);
-        for row in 0..rows {
+        for row in 0..if k == 0 { 0 } else { rows } {
             let target = &mut self.values[row / ROWS * k * ROWS + row % ROWS..];
             let start = first + row * strides[0];
             if strides[1] == 1 {

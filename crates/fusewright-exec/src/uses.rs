@@ -1,7 +1,7 @@
 //! What the values that no node makes are used for: indices and their bounds, weights and where they are summed.
 
 use fusewright_ir::ops::{Binary, Contraction, Copy, Gather, Normalization, Pointwise, Scatter};
-use fusewright_ir::{Graph, Op, ValueId};
+use fusewright_ir::{Graph, Op, Origin, ValueId};
 
 /// What a generated tensor must be like.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -80,6 +80,15 @@ pub(crate) fn uses(graph: &Graph) -> Vec<Use> {
             }
         }
         weights(&mut uses, graph, &node.op, &node.inputs);
+    }
+    // A packed weight is used as its parts are.
+    for (id, value) in graph.values() {
+        if let Origin::Part { of, .. } = value.origin {
+            let part = uses[id.index()];
+            let whole = &mut uses[of.index()];
+            whole.summed = whole.summed.or(part.summed);
+            whole.factor |= part.factor;
+        }
     }
     uses
 }

@@ -90,8 +90,7 @@ proptest! {
         let size = (extent + 2 * padding - reach) / stride + 1;
         let graph = graph(&format!(
             "input %x: f32[2, {channels}, {extent}, {extent}]\ninput %w: f32[{out}, {channels}, {kernel}, {kernel}]\n\
-             %y: f32[2, {out}, {size}, {size}] = conv(%x, %w) stride=[{stride}, {stride}] \
-             padding=[{padding}, {padding}] dilation=[{dilation}, {dilation}] groups=1\noutput %y"
+             %y: f32[2, {out}, {size}, {size}] = conv(%x, %w) {{stride = [{stride}, {stride}], padding = [{padding}, {padding}], dilation = [{dilation}, {dilation}], groups = 1}}\noutput %y"
         ));
         let inputs = random_inputs(&graph, 3);
         let (x, w) = (wide(&inputs[0]), wide(&inputs[1]));
@@ -117,7 +116,7 @@ proptest! {
     #[test]
     fn softmax_along_any_axis(a in 1_usize..5, b in 1_usize..5, c in 1_usize..5, axis in 0_usize..3) {
         let graph = graph(&format!(
-            "input %x: f32[{a}, {b}, {c}]\n%y: f32[{a}, {b}, {c}] = softmax(%x) axis={axis} zero_masked=false\noutput %y"
+            "input %x: f32[{a}, {b}, {c}]\n%y: f32[{a}, {b}, {c}] = softmax(%x) {{axis = {axis}, zero_masked = false}}\noutput %y"
         ));
         let inputs = random_inputs(&graph, 4);
         let x = wide(&inputs[0]);
@@ -134,8 +133,8 @@ proptest! {
     #[test]
     fn permuted_and_reshaped_elements_stay_where_they_belong(a in 1_usize..5, b in 1_usize..5, c in 1_usize..5) {
         let graph = graph(&format!(
-            "input %x: f32[{a}, {b}, {c}]\n%t: f32[{c}, {a}, {b}] = permute(%x) axes=[2, 0, 1]\n\
-             %y: f32[{0}] = reshape(%t) shape=[{0}]\noutput %y", a * b * c
+            "input %x: f32[{a}, {b}, {c}]\n%t: f32[{c}, {a}, {b}] = permute(%x) {{axes = [2, 0, 1]}}\n\
+             %y: f32[{0}] = reshape(%t) {{shape = [{0}]}}\noutput %y", a * b * c
         ));
         let inputs = random_inputs(&graph, 5);
         let x = wide(&inputs[0]);
@@ -149,19 +148,18 @@ proptest! {
 fn attention_is_its_steps() {
     let head = "input %q: f32[2, 4, 5, 8]\ninput %k: f32[2, 2, 7, 8]\ninput %v: f32[2, 2, 7, 6]\n\
                 input %mask: bool[2, 1, 5, 7]\n";
-    let core =
-        "%y: f32[2, 4, 5, 6] = scaled_dot_product_attention(%q, %k, %v, %mask) causal=false sinks=false\noutput %y";
-    let steps = "%k4: f32[2, 2, 1, 7, 8] = reshape(%k) shape=[2, 2, 1, 7, 8]\n\
-                 %ke: f32[2, 2, 2, 7, 8] = expand(%k4) shape=[2, 2, 2, 7, 8]\n\
-                 %kr: f32[2, 4, 7, 8] = reshape(%ke) shape=[2, 4, 7, 8]\n\
-                 %v4: f32[2, 2, 1, 7, 6] = reshape(%v) shape=[2, 2, 1, 7, 6]\n\
-                 %ve: f32[2, 2, 2, 7, 6] = expand(%v4) shape=[2, 2, 2, 7, 6]\n\
-                 %vr: f32[2, 4, 7, 6] = reshape(%ve) shape=[2, 4, 7, 6]\n\
-                 %t: f32[2, 4, 8, 7] = permute(%kr) axes=[0, 1, 3, 2]\n\
+    let core = "%y: f32[2, 4, 5, 6] = scaled_dot_product_attention(%q, %k, %v, %mask) {causal = false, sinks = false}\noutput %y";
+    let steps = "%k4: f32[2, 2, 1, 7, 8] = reshape(%k) {shape = [2, 2, 1, 7, 8]}\n\
+                 %ke: f32[2, 2, 2, 7, 8] = expand(%k4) {shape = [2, 2, 2, 7, 8]}\n\
+                 %kr: f32[2, 4, 7, 8] = reshape(%ke) {shape = [2, 4, 7, 8]}\n\
+                 %v4: f32[2, 2, 1, 7, 6] = reshape(%v) {shape = [2, 2, 1, 7, 6]}\n\
+                 %ve: f32[2, 2, 2, 7, 6] = expand(%v4) {shape = [2, 2, 2, 7, 6]}\n\
+                 %vr: f32[2, 4, 7, 6] = reshape(%ve) {shape = [2, 4, 7, 6]}\n\
+                 %t: f32[2, 4, 8, 7] = permute(%kr) {axes = [0, 1, 3, 2]}\n\
                  %s: f32[2, 4, 5, 7] = matmul(%q, %t)\n\
-                 %m: f32[2, 4, 5, 7] = mul(%s) scalar=0.35355339059327373 reversed=false\n\
-                 %f: f32[2, 4, 5, 7] = masked_keep(%m, %mask) value=-inf\n\
-                 %p: f32[2, 4, 5, 7] = softmax(%f) axis=-1 zero_masked=true\n\
+                 %m: f32[2, 4, 5, 7] = mul(%s) {scalar = 0.35355339059327373, reversed = false}\n\
+                 %f: f32[2, 4, 5, 7] = masked_keep(%m, %mask) {value = -inf}\n\
+                 %p: f32[2, 4, 5, 7] = softmax(%f) {axis = -1, zero_masked = true}\n\
                  %y: f32[2, 4, 5, 6] = matmul(%p, %vr)\noutput %y";
     assert_same(&format!("{head}{core}"), &format!("{head}{steps}"), 1e-6);
 }
@@ -170,11 +168,11 @@ fn attention_is_its_steps() {
 fn norms_and_activations_are_their_steps() {
     let head = "input %x: f32[3, 32]\n";
     assert_same(
-        &format!("{head}%y: f32[3, 32] = layer_norm(%x) axes=1 epsilon=0.00001\noutput %y"),
+        &format!("{head}%y: f32[3, 32] = layer_norm(%x) {{axes = 1, epsilon = 0.00001}}\noutput %y"),
         &format!(
-            "{head}%m: f32[3, 1] = mean(%x) axes=[-1] keep=true\n%c: f32[3, 32] = sub(%x, %m)\n\
-             %s: f32[3, 32] = square(%c)\n%v: f32[3, 1] = mean(%s) axes=[-1] keep=true\n\
-             %e: f32[3, 1] = add(%v) scalar=0.00001 reversed=false\n%r: f32[3, 1] = rsqrt(%e)\n\
+            "{head}%m: f32[3, 1] = mean(%x) {{axes = [-1], keep = true}}\n%c: f32[3, 32] = sub(%x, %m)\n\
+             %s: f32[3, 32] = square(%c)\n%v: f32[3, 1] = mean(%s) {{axes = [-1], keep = true}}\n\
+             %e: f32[3, 1] = add(%v) {{scalar = 0.00001, reversed = false}}\n%r: f32[3, 1] = rsqrt(%e)\n\
              %y: f32[3, 32] = mul(%c, %r)\noutput %y"
         ),
         1e-6,
@@ -182,9 +180,9 @@ fn norms_and_activations_are_their_steps() {
     assert_same(
         &format!("{head}%y: f32[3, 32] = gelu(%x)\noutput %y"),
         &format!(
-            "{head}%a: f32[3, 32] = mul(%x) scalar=0.7071067811865476 reversed=false\n%b: f32[3, 32] = erf(%a)\n\
-             %c: f32[3, 32] = add(%b) scalar=1.0 reversed=false\n%d: f32[3, 32] = mul(%x, %c)\n\
-             %y: f32[3, 32] = mul(%d) scalar=0.5 reversed=false\noutput %y"
+            "{head}%a: f32[3, 32] = mul(%x) {{scalar = 0.7071067811865476, reversed = false}}\n%b: f32[3, 32] = erf(%a)\n\
+             %c: f32[3, 32] = add(%b) {{scalar = 1.0, reversed = false}}\n%d: f32[3, 32] = mul(%x, %c)\n\
+             %y: f32[3, 32] = mul(%d) {{scalar = 0.5, reversed = false}}\noutput %y"
         ),
         1e-6,
     );
@@ -198,8 +196,8 @@ fn norms_and_activations_are_their_steps() {
 #[test]
 fn indices_pick_scatter_and_count_from_the_end() {
     let graph = graph(
-        "input %x: f32[3, 2]\ninput %i: i64[2]\n%g: f32[2, 2] = index_select(%x, %i) axis=0\n\
-         %s: f32[3, 2] = scatter_slices(%x, %g, %i) axis=0 add=true\noutput %g\noutput %s",
+        "input %x: f32[3, 2]\ninput %i: i64[2]\n%g: f32[2, 2] = index_select(%x, %i) {axis = 0}\n\
+         %s: f32[3, 2] = scatter_slices(%x, %g, %i) {axis = 0, add = true}\noutput %g\noutput %s",
     );
     let x = Tensor::from_floats(DType::F32, &[3, 2], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
     let found = outputs(&graph, &[x.clone(), Tensor::from_ints(DType::I64, &[2], vec![-1, 0])]);
@@ -213,14 +211,14 @@ fn indices_pick_scatter_and_count_from_the_end() {
 
 #[test]
 fn half_precision_is_rounded_after_each_op() {
-    let graph = graph("input %x: f16[1]\n%y: f16[1] = add(%x) scalar=0.0001 reversed=false\noutput %y");
+    let graph = graph("input %x: f16[1]\n%y: f16[1] = add(%x) {scalar = 0.0001, reversed = false}\noutput %y");
     let found = outputs(&graph, &[Tensor::from_floats(DType::F16, &[1], vec![1.0])]);
     check(&found[0], &[1.0], 0.0);
 }
 
 #[test]
 fn what_is_not_understood_is_named() {
-    let graph = graph("input %x: f32[2]\n%y: f32[2] = opaque(%x) name=\"my.Op\"\noutput %y");
+    let graph = graph("input %x: f32[2]\n%y: f32[2] = opaque(%x) {name = \"my.Op\"}\noutput %y");
     let weights = Weights::load(&graph, &Contents::default(), &NoFiles, 0).unwrap();
     let error = run(&graph, &weights, &random_inputs(&graph, 0)).unwrap_err().to_string();
     assert!(error.contains("my.Op"), "{error}");

@@ -69,7 +69,7 @@ impl Attention {
         let batch = &self.shape[..rank - 2];
         let spread = |x: &Tensor| {
             let tail = &x.shape[x.shape.len() - 2..];
-            if self.shared && x.shape[rank - 3] != batch[rank - 3] {
+            if self.shared && rank > 2 && x.shape[rank - 3] != batch[rank - 3] {
                 return grouped(x, batch);
             }
             expanded(x, &batch.iter().chain(tail).copied().collect::<Vec<_>>())

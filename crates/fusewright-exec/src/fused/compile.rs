@@ -110,6 +110,11 @@ impl Compiler<'_> {
                     return None;
                 }
                 if outside || self.is_output(value) {
+                    // What is folded stands for a whole row inside, and for one number outside.
+                    let elements: usize = self.shape(value)?.iter().product();
+                    if elements != growing.inner.width * growing.inner.rows {
+                        return None;
+                    }
                     outputs.push((growing.register(value)?, value));
                 }
             }
