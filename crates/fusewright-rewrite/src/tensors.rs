@@ -189,12 +189,12 @@ impl Tensor {
     fn piece(&self, beside: Option<&mut Beside<'_>>) -> Piece {
         let payload = match (self.movable(), &self.source) {
             (Some(payload), _) => payload,
-            (None, Source::Kept { message, .. }) => return Piece { head: message.to_vec(), payload: None },
+            (None, Source::Kept { message, .. }) => return Piece::whole(message),
             (None, Source::Made(payload)) => payload.clone(),
         };
         let outside = beside.filter(|_| payload.length() >= OUTSIDE);
         if let (Source::Kept { message, data: Data::Raw(_) }, None) = (&self.source, &outside) {
-            return Piece { head: message.to_vec(), payload: None };
+            return Piece::whole(message);
         }
         let mut head = match &self.source {
             // Names, annotations and whatever else the message says stay as they are.
@@ -280,6 +280,11 @@ pub(crate) struct Piece {
 impl Piece {
     pub(crate) fn of(tensor: &Tensor, beside: Option<&mut Beside<'_>>) -> Self {
         tensor.piece(beside)
+    }
+
+    /// A message as it stands in the mapped file.
+    fn whole(message: &Bytes) -> Self {
+        Self { head: Vec::new(), payload: Some(Payload::plain(message.clone())) }
     }
 
     /// Length of the message.
