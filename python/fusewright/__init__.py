@@ -29,7 +29,7 @@ _HOMES = {
         "predict_kernels",
     ),
     "rules": ("check_pattern", "pattern", "pattern_page", "patterns"),
-    "verbs": ("compare", "check", "dump", "explain", "models", "report", "schema", "strategies"),
+    "verbs": ("compare", "check", "dump", "explain", "models", "optimize", "report", "schema", "strategies"),
     "errors": (
         "CaptureError",
         "DeviceError",

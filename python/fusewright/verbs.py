@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -58,6 +59,25 @@ def check(
     """Raises ``FusionRegression`` where a model fuses worse than a lock file says."""
     found = model if isinstance(model, Analysis) else analyze(model, **options)
     return found.check(lock, update=update)
+
+
+def optimize(
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    target: str = "onnx",
+    opset: int | None = None,
+    pack: bool = False,
+    force: bool = False,
+) -> Page:
+    """Rewrites an ONNX file and writes it to ``output``; what was done, as a page with figures.
+
+    ``target`` is ``onnx`` for standard operators, of the version ``opset`` where given, or ``ort``
+    for those of ONNX Runtime too; ``pack`` makes projections of one tensor one product. Without ``output`` nothing is written; an existing file is
+    replaced with ``force``. For live modules there is ``fusewright.torch.optimize``.
+    """
+    data, text = native().optimize(path, output, target=target, opset=opset, pack=pack, force=force)
+    return Page(json.loads(data), text)
 
 
 def report(model: Any, path: str | os.PathLike[str], **options: Any) -> Analysis:

@@ -8,6 +8,7 @@ mod check;
 mod errors;
 mod hardware;
 mod model;
+mod optimize;
 mod options;
 mod patterns;
 mod plans;
@@ -24,6 +25,8 @@ mod _native {
     use crate::hardware::{calibrate, check_device, device_json, device_page, device_rows, predict_kernels};
     #[pymodule_export]
     use crate::model::{Model, built_in_models, open};
+    #[pymodule_export]
+    use crate::optimize::optimize;
     #[pymodule_export]
     use crate::patterns::{check_pattern, pattern_json, pattern_page, pattern_rows};
     #[pymodule_export]

@@ -48,6 +48,7 @@ mod lock;
 mod markdown;
 mod model;
 mod module_path;
+mod optimize;
 mod page;
 mod patterns;
 mod places;
@@ -89,13 +90,16 @@ pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
 };
+pub use optimize::{
+    AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport, optimize_diff, optimize_text,
+};
 pub use patterns::{
     CandidateReport, EvidenceReport, FindingsReport, MissReport, RuleRow, SavingReport, findings_text, pattern_json,
     pattern_list_json, pattern_page, pattern_table, reason_page,
 };
 pub use places::{Places, fold_places, place_template, unfold_place, without_braces};
 pub use plan_report::{Floor, PlanReport, SCHEMA_VERSION, WarningReport};
-pub use schema::{CHECK_SCHEMA, COMPARE_SCHEMA, EXPLAIN_SCHEMA, LOCK_SCHEMA, PLAN_SCHEMA};
+pub use schema::{CHECK_SCHEMA, COMPARE_SCHEMA, EXPLAIN_SCHEMA, LOCK_SCHEMA, OPTIMIZE_SCHEMA, PLAN_SCHEMA};
 pub use strategy::{AboveFloor, BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
 pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};

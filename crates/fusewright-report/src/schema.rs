@@ -12,6 +12,9 @@ pub const COMPARE_SCHEMA: &str = include_str!("../compare.schema.json");
 /// JSON Schema of [`ExplainReport`](crate::ExplainReport).
 pub const EXPLAIN_SCHEMA: &str = include_str!("../explain.schema.json");
 
+/// JSON Schema of [`OptimizeReport`](crate::OptimizeReport).
+pub const OPTIMIZE_SCHEMA: &str = include_str!("../optimize.schema.json");
+
 /// JSON Schema of [`Lock`](crate::Lock).
 pub const LOCK_SCHEMA: &str = include_str!("../lock.schema.json");
 
@@ -40,6 +43,7 @@ mod tests {
         check::<crate::CheckReport>("check.schema.json", super::CHECK_SCHEMA);
         check::<crate::CompareReport>("compare.schema.json", super::COMPARE_SCHEMA);
         check::<crate::ExplainReport>("explain.schema.json", super::EXPLAIN_SCHEMA);
+        check::<crate::OptimizeReport>("optimize.schema.json", super::OPTIMIZE_SCHEMA);
         check::<crate::Lock>("lock.schema.json", super::LOCK_SCHEMA);
     }
 }

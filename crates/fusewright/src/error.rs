@@ -10,6 +10,7 @@ use fusewright_onnx::OnnxError;
 use fusewright_pattern::{AutocastError, DecomposeError, PatternError};
 use fusewright_plan::CertificateError;
 use fusewright_report::LockError;
+use fusewright_rewrite::RewriteError;
 use fusewright_torch::fx::FxError;
 use fusewright_torch::pt2::Pt2Error;
 
@@ -85,6 +86,38 @@ pub enum Error {
     /// Nothing was planned, so there is nothing to explain.
     #[error("no strategy was asked for")]
     NoStrategy,
+    /// Only ONNX files are written.
+    #[error("`{path}` is {format}; optimize reads and writes ONNX files")]
+    NotOnnx {
+        /// What was asked for.
+        path: String,
+        /// What it is, in words.
+        format: &'static str,
+    },
+    /// A model that cannot be rewritten.
+    #[error("`{path}`: {problem}")]
+    Rewrite {
+        /// The file.
+        path: String,
+        /// What is wrong, and where.
+        #[source]
+        problem: RewriteError,
+    },
+    /// The written model, or its data, would take the place of a file.
+    #[error("the output `{path}` exists already")]
+    Exists {
+        /// The file.
+        path: String,
+    },
+    /// A file that cannot be written.
+    #[error("cannot write `{path}`: {problem}")]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// What the system says.
+        #[source]
+        problem: io::Error,
+    },
     /// A lock file is wrong.
     #[error("`{path}`: {problem}")]
     Lock {
@@ -265,9 +298,14 @@ impl Error {
             | Error::UnknownPattern { .. }
             | Error::UnknownNode { .. }
             | Error::UnknownRule { .. }
+            | Error::NotOnnx { .. }
+            | Error::Exists { .. }
+            | Error::Unwritable { .. }
+            | Error::Rewrite { problem: RewriteError::Version { .. }, .. }
             | Error::Inputs { .. }
             | Error::Execute { problem: ExecError::Input { .. }, .. }
             | Error::NoStrategy => 2,
+            Error::Rewrite { problem: RewriteError::Broken(_), .. } => 70,
             error if error.asks_for_other_dims() => 2,
             Error::Execute { problem: ExecError::Unrelated { .. }, .. } => 5,
             Error::UnknownModel { .. }
@@ -284,6 +322,7 @@ impl Error {
             | Error::Fx { .. }
             | Error::Pt2 { .. }
             | Error::Onnx { .. }
+            | Error::Rewrite { .. }
             | Error::Config { .. }
             | Error::OutsideFolder { .. }
             | Error::InvalidGraph { .. }
@@ -317,6 +356,12 @@ impl Error {
                 let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
                 Some(did_you_mean(&similar).unwrap_or("`fusewright patterns list` shows all".to_owned()))
             }
+            Error::NotOnnx { .. } => Some(
+                "`fusewright.torch.optimize` in Python does the same to live PyTorch modules; `torch.onnx.export` writes \
+                 an ONNX file"
+                    .to_owned(),
+            ),
+            Error::Exists { .. } => Some("--force replaces it".to_owned()),
             Error::Pattern { .. } => Some("docs/patterns.md says what a pattern file looks like".to_owned()),
             Error::KernelTable { .. } => Some("`fusewright hw predict --help` lists the columns".to_owned()),
             Error::Device { .. } => Some(

@@ -30,6 +30,7 @@ mod load;
 mod measure;
 mod models;
 mod npz;
+mod optimize;
 mod patterns;
 mod plan_set;
 mod session;
@@ -44,6 +45,7 @@ pub use files::ModelFiles;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
 pub use measure::{RunGroup, RunReport, RunRequest, RunStrategy};
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
+pub use optimize::{OptimizeOptions, Optimized, optimize};
 pub use patterns::{
     WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
 };
@@ -61,3 +63,4 @@ pub use fusewright_pattern as pattern;
 pub use fusewright_plan::{Analysis, Plan, Profile};
 pub use fusewright_report as report;
 pub use fusewright_report::PlanReport;
+pub use fusewright_rewrite::Target;

@@ -156,6 +156,12 @@ impl Library {
         (0..).map(RuleId).zip(&self.rules).take(self.rules.len()).collect::<Vec<_>>().into_iter()
     }
 
+    /// The rules of these ids alone. What a rule builds on has to be among them.
+    #[must_use]
+    pub fn only(&self, ids: &[&str]) -> Self {
+        Self { rules: self.rules.iter().filter(|rule| ids.contains(&rule.id.as_str())).cloned().collect() }
+    }
+
     /// A rule of this library.
     pub fn rule(&self, id: RuleId) -> &Rule {
         &self.rules[id.index()]

@@ -12,6 +12,7 @@ mod dump;
 mod explain;
 mod hw;
 mod models;
+mod optimize;
 mod output;
 mod patterns;
 mod plan;
@@ -47,6 +48,7 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Compare(arguments) => compare::run(arguments),
+        Command::Optimize(arguments) => optimize::run(arguments),
         Command::Dump(arguments) => dump::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
         Command::Run(arguments) => run::run(arguments),
@@ -64,6 +66,7 @@ fn schema(name: SchemaName) -> &'static str {
         SchemaName::Check => report::CHECK_SCHEMA,
         SchemaName::Compare => report::COMPARE_SCHEMA,
         SchemaName::Explain => report::EXPLAIN_SCHEMA,
+        SchemaName::Optimize => report::OPTIMIZE_SCHEMA,
         SchemaName::Lock => report::LOCK_SCHEMA,
     }
 }

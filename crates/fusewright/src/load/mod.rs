@@ -5,7 +5,9 @@ mod content;
 mod external;
 mod format;
 mod read;
+mod rewrite;
 
 pub(crate) use content::{Content, find};
 pub(crate) use external::map_beside;
 pub(crate) use read::{ReadOptions, read};
+pub(crate) use rewrite::rewrite;

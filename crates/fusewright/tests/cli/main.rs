@@ -8,6 +8,7 @@ mod figures;
 mod formats;
 mod hardware;
 mod inputs;
+mod optimize;
 mod output;
 mod pages;
 mod patterns;

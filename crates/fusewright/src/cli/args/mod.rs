@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod explain;
+mod optimize;
 mod run;
 mod verify;
 
@@ -20,6 +21,7 @@ use super::diagnostics::Failure;
 pub(crate) use check::{CheckArguments, CheckFormat};
 pub(crate) use compare::{CompareArguments, CompareFormat};
 pub(crate) use explain::{ExplainArguments, ExplainFormat};
+pub(crate) use optimize::OptimizeArguments;
 pub(crate) use run::RunArguments;
 pub(crate) use verify::VerifyArguments;
 
@@ -52,6 +54,8 @@ pub(crate) enum Command {
     Compare(CompareArguments),
     /// Why: per group its rules, its worth and what ended it; per miss what is in the way and what helps.
     Explain(ExplainArguments),
+    /// Write a faster ONNX model that computes the same.
+    Optimize(OptimizeArguments),
     /// Runs a model here: time and memory of a plan beside eager execution.
     Run(RunArguments),
     /// Whether two models compute the same function, by running both.
@@ -422,6 +426,8 @@ pub(crate) enum SchemaName {
     Compare,
     /// `explain --format json`.
     Explain,
+    /// `optimize --format json`.
+    Optimize,
     /// The lock file.
     Lock,
 }

@@ -1,0 +1,156 @@
+//! What the analysis of fusewright knows of a document: its graph at two sizes of everything that is open.
+//!
+//! What a rewrite reads off the graph must hold at every size. It is read off twice, with sizes that no other extent is
+//! likely to have, and taken where both readings say the same: an extent that differs between them is an open one.
+
+use std::collections::{HashMap, HashSet};
+
+use fusewright_ir::ops::{Binary, Pointwise};
+use fusewright_ir::{Bindings, Consumers, Graph, NodeId, Op, Origin, Storage, ValueId};
+use fusewright_pattern::{Attentions, find_attentions};
+
+use crate::RewriteError;
+use crate::document::Document;
+use crate::literal;
+
+/// Sizes for open dims; none is 1, which broadcasts. The second reading begins elsewhere in the list.
+const SIZES: [u64; 16] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59];
+const SHIFT: usize = 2;
+
+/// One reading of a document.
+pub(crate) struct Facts {
+    pub(crate) graph: Graph,
+    pub(crate) consumers: Consumers,
+    pub(crate) attentions: Attentions,
+    /// For each value whether its elements depend on what the caller gives.
+    pub(crate) varies: Vec<bool>,
+    /// Names that nodes or inputs of the document define.
+    names: HashSet<String>,
+    /// Products with a number that the document holds: which operand is multiplied, and the number.
+    scaled: HashMap<NodeId, (usize, f64)>,
+}
+
+impl Facts {
+    fn read(document: &Document, outline: &bytes::Bytes, bindings: &Bindings) -> Result<Self, RewriteError> {
+        let graph = fusewright_onnx::read(outline.clone(), &|_| None, bindings)?.graph;
+        let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
+        let attentions = find_attentions(&graph, &storage, &consumers);
+        let mut varies = vec![false; graph.value_count()];
+        for (id, value) in graph.values() {
+            let depends = match value.origin {
+                Origin::Input => true,
+                Origin::Node { node, .. } => graph.node(node).inputs.iter().any(|input| varies[input.index()]),
+                _ => false,
+            };
+            varies[id.index()] = depends;
+        }
+        let made = document.slots.iter().flat_map(|slot| slot.node().outputs.iter());
+        let names = made.chain(&document.inputs).cloned().collect();
+        let scaled = scaled(document, &graph);
+        Ok(Self { graph, consumers, attentions, varies, names, scaled })
+    }
+
+    /// The operand that a node multiplies with a number, and the number.
+    pub(crate) fn scaled(&self, node: NodeId) -> Option<(usize, f64)> {
+        let factor = match &self.graph.node(node).op {
+            Op::Pointwise(Pointwise::WithScalar { kind: Binary::Mul, scalar, .. }) => (0, *scalar),
+            Op::Pointwise(Pointwise::WithScalar { kind: Binary::Div, scalar, reversed: false }) => (0, scalar.recip()),
+            _ => *self.scaled.get(&node)?,
+        };
+        Some(factor).filter(|(_, factor)| factor.is_finite() && *factor != 0.0)
+    }
+
+    /// A document at the sizes that an analysis assumes.
+    pub(crate) fn of(document: &Document) -> Result<Self, RewriteError> {
+        Self::read(document, &document.outline(), &Bindings::default())
+    }
+
+    /// The name that a value has in the document, if it has one there.
+    pub(crate) fn name(&self, value: ValueId) -> Option<&str> {
+        Some(self.graph.value_name(value)).filter(|name| self.names.contains(*name))
+    }
+
+    /// Extents of a value.
+    pub(crate) fn shape(&self, value: ValueId) -> &[u64] {
+        self.graph.tensor(value).map_or(&[], |tensor| &tensor.shape)
+    }
+
+    /// The value is a result of the graph.
+    pub(crate) fn is_result(&self, value: ValueId) -> bool {
+        self.graph.outputs().contains(&value)
+    }
+
+    /// The module that a node belongs to.
+    pub(crate) fn scope(&self, node: fusewright_ir::NodeId) -> &str {
+        self.graph.text(self.graph.node(node).source.scope)
+    }
+}
+
+/// A literal with one element may be taken for a weight, and is a number all the same.
+fn scaled(document: &Document, graph: &Graph) -> HashMap<NodeId, (usize, f64)> {
+    let constants = document.constants();
+    let makers = document.makers();
+    let number = |name: &String| match literal::floats(constants.get(name.as_str())?)?[..] {
+        [number] => Some(f64::from(number)),
+        _ => None,
+    };
+    let factor = |id: NodeId| {
+        let node = graph.node(id);
+        let Op::Pointwise(Pointwise::Binary(kind @ (Binary::Mul | Binary::Div))) = &node.op else { return None };
+        let &[output] = &node.outputs[..] else { return None };
+        let made = document.slots.get(*makers.get(graph.value_name(output))?)?.node();
+        let op = if *kind == Binary::Mul { "Mul" } else { "Div" };
+        let [left, right] = &made.inputs[..] else { return None };
+        if !made.is(op) {
+            return None;
+        }
+        let (operand, factor) = match (number(left), number(right)) {
+            (_, Some(number)) if *kind == Binary::Div => (0, number.recip()),
+            (_, Some(number)) => (0, number),
+            (Some(number), None) if *kind == Binary::Mul => (1, number),
+            _ => return None,
+        };
+        let same = graph.tensor(*node.inputs.get(operand)?)?.shape == graph.tensor(output)?.shape;
+        same.then_some((operand, factor))
+    };
+    graph.nodes().filter_map(|(id, _)| Some((id, factor(id)?))).collect()
+}
+
+/// Both readings, the same one twice where nothing is open.
+pub(crate) struct Readings {
+    pub(crate) first: Facts,
+    pub(crate) second: Option<Facts>,
+}
+
+impl Readings {
+    /// Reads a document; `None` where something is open and the model does not work at the sizes of the readings.
+    pub(crate) fn of(document: &Document) -> Result<Option<Self>, RewriteError> {
+        let outline = document.outline();
+        let assumed = Facts::read(document, &outline, &Bindings::default())?;
+        if assumed.graph.dims.is_empty() {
+            return Ok(Some(Self { first: assumed, second: None }));
+        }
+        // Exporters give the batch of each input a name of its own; a model may work only where these are equal.
+        let sized = |shift: usize, one_batch: bool| -> Bindings {
+            let size = |position: usize, assumed: u64| match (one_batch, assumed) {
+                (true, 1) => SIZES[shift],
+                _ => SIZES[(position + shift + usize::from(one_batch)) % SIZES.len()],
+            };
+            let dims = assumed.graph.dims.iter().enumerate();
+            dims.map(|(position, dim)| (dim.name.clone(), size(position, dim.size))).collect()
+        };
+        let mut best: Option<(usize, Self)> = None;
+        for one_batch in [false, true] {
+            let read = |shift| Facts::read(document, &outline, &sized(shift, one_batch));
+            let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else { continue };
+            let found = first.attentions.sites.len().min(second.attentions.sites.len());
+            if best.as_ref().is_none_or(|(known, _)| found > *known) {
+                best = Some((found, Self { first, second: Some(second) }));
+            }
+            if found >= assumed.attentions.sites.len() {
+                break;
+            }
+        }
+        Ok(best.map(|(_, readings)| readings))
+    }
+}

@@ -1,0 +1,144 @@
+use super::model::{Dim, Model};
+use super::{graph, interface, nodes, ops, rewritten, written};
+use crate::emit::F32;
+use crate::message::Attribute;
+use crate::{Options, Rewrite, Target, rewrite};
+
+const ROWS: [Dim; 3] = [Dim::Open("batch"), Dim::Open("seq"), Dim::Fixed(32)];
+
+/// Projections of x to q, k and v, heads split off: 4 of width 8.
+fn heads(model: &mut Model) {
+    model.input("x", &ROWS, F32).ints("split", &[0, 0, 4, 8]).ints("join", &[0, 0, 32]).number("scale", 0.25);
+    for name in ["q", "k", "v"] {
+        let [weight, rows, apart, moved] = ["w", "rows", "apart", "heads"].map(|part| format!("{part}_{name}"));
+        model.weight(&weight, &[32, 32]).node("MatMul", &["x", &weight], &rows, vec![]);
+        model.node("Reshape", &[&rows, "split"], &apart, vec![]);
+        model.perm(&apart, &moved, if name == "k" { &[0, 2, 3, 1] } else { &[0, 2, 1, 3] });
+    }
+}
+
+fn softmax(model: &mut Model, input: &str, axis: i64) {
+    model.node("Softmax", &[input], "weights", vec![Attribute::of_int("axis", axis)]);
+}
+
+fn end(model: &mut Model) {
+    model.node("MatMul", &["weights", "heads_v"], "mixed", vec![]).perm("mixed", "moved", &[0, 2, 1, 3]);
+    model.node("Reshape", &["moved", "join"], "y", vec![]).output("y", &ROWS);
+}
+
+fn plain(opset: i64) -> Model {
+    let mut model = Model::new(opset);
+    heads(&mut model);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    softmax(&mut model, "scaled", -1);
+    end(&mut model);
+    model
+}
+
+#[test]
+fn steps_become_one_node_of_onnx_runtime() {
+    let model = plain(17).bytes();
+    let found = rewritten(&model, Target::Ort);
+    let after = written(&found);
+    assert_eq!(ops(&after), ["MatMul", "MatMul", "MatMul", "MultiHeadAttention"]);
+    let node = nodes(&after).pop().unwrap();
+    assert_eq!(node.inputs, ["rows_q", "rows_k", "rows_v"]);
+    assert_eq!(node.outputs, ["y"]);
+    assert_eq!(node.name, "encoder.layer.0/MultiHeadAttention", "named after its module");
+    assert_eq!((node.int("num_heads", 0), node.attribute("scale").unwrap().float), (4, Some(0.25)));
+    assert_eq!(interface(&graph(&after)), interface(&graph(&model)));
+    assert_eq!(graph(&after).dims, graph(&model).dims, "open extents stay open");
+    let report = found.report();
+    assert_eq!((report.attentions, report.count(Rewrite::Attention)), (1, 1));
+    assert_eq!(report.changes[0].module, "encoder.layer.0");
+}
+
+#[test]
+fn the_standard_operator_needs_its_version() {
+    assert_eq!(rewritten(&plain(22).bytes(), Target::Onnx).report().count(Rewrite::Attention), 0);
+    let after = written(&rewritten(&plain(23).bytes(), Target::Onnx));
+    assert_eq!(ops(&after), ["MatMul", "MatMul", "MatMul", "Attention"]);
+    let node = nodes(&after).pop().unwrap();
+    assert_eq!((node.int("q_num_heads", 0), node.int("kv_num_heads", 0)), (4, 4));
+    let asked = Options { target: Target::Onnx, opset: Some(23), pack: false };
+    let raised = rewrite(&plain(17).bytes(), &|_| None, &asked).unwrap();
+    assert_eq!((raised.opset(), raised.report().count(Rewrite::Attention)), (23, 1));
+    assert!(rewrite(&plain(17).bytes(), &|_| None, &Options { opset: Some(12), ..asked }).is_err());
+}
+
+#[test]
+fn a_mask_of_the_caller_stays_a_tensor() {
+    let mut model = Model::new(17);
+    heads(&mut model);
+    let dims = [Dim::Open("batch"), Dim::Fixed(1), Dim::Fixed(1), Dim::Open("seq")];
+    model.input("mask", &dims, F32);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    model.node("Add", &["scaled", "mask"], "masked", vec![]);
+    softmax(&mut model, "masked", -1);
+    end(&mut model);
+    let after = written(&rewritten(&model.bytes(), Target::Ort));
+    let node = nodes(&after).pop().unwrap();
+    assert_eq!(node.op_type, "MultiHeadAttention");
+    // One row of the mask stands for all queries, which the operator does not do by itself.
+    let bias = nodes(&after).into_iter().find(|other| other.outputs.contains(&node.inputs[5])).unwrap();
+    assert_eq!((bias.op_type.as_str(), bias.inputs[0].as_str()), ("Expand", "mask"));
+    assert_eq!(node.int("unidirectional", 0), 0);
+}
+
+#[test]
+fn scales_before_the_product_are_gathered() {
+    let mut model = Model::new(17);
+    heads(&mut model);
+    model.node("Mul", &["heads_q", "scale"], "small_q", vec![]).node("Mul", &["heads_k", "scale"], "small_k", vec![]);
+    model.node("MatMul", &["small_q", "small_k"], "scores", vec![]);
+    softmax(&mut model, "scores", 3);
+    end(&mut model);
+    let after = written(&rewritten(&model.bytes(), Target::Ort));
+    assert_eq!(nodes(&after).pop().unwrap().attribute("scale").unwrap().float, Some(0.0625));
+    assert!(!ops(&after).contains(&"Mul".to_owned()));
+}
+
+#[test]
+fn what_is_read_elsewhere_stays() {
+    for (extra, reason) in
+        [("weights", "its weights are a result of the model"), ("scaled", "its scores are read elsewhere too")]
+    {
+        let mut model = plain(17);
+        let dims = [Dim::Open("batch"), Dim::Fixed(4), Dim::Open("seq"), Dim::Open("seq")];
+        model.output(extra, &dims);
+        let found = rewritten(&model.bytes(), Target::Ort);
+        assert_eq!(found.report().count(Rewrite::Attention), 0);
+        assert_eq!(found.report().skips[0].reason, reason);
+        assert_eq!(ops(&written(&found)), ops(&model.bytes()), "nothing else changes");
+    }
+}
+
+#[test]
+fn a_scale_behind_a_mask_is_none_of_the_operator() {
+    let mut model = Model::new(17);
+    heads(&mut model);
+    let dims = [Dim::Open("batch"), Dim::Fixed(1), Dim::Open("seq"), Dim::Open("seq")];
+    model.input("mask", &dims, F32);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Add", &["scores", "mask"], "masked", vec![]);
+    model.node("Mul", &["masked", "scale"], "scaled", vec![]);
+    softmax(&mut model, "scaled", -1);
+    end(&mut model);
+    let found = rewritten(&model.bytes(), Target::Ort);
+    assert_eq!(found.report().skips[0].reason, "its scores are scaled after they are masked");
+}
+
+#[test]
+fn rows_without_a_visible_key_stay_zero() {
+    let mut model = Model::new(17);
+    heads(&mut model);
+    let dims = [Dim::Open("batch"), Dim::Fixed(1), Dim::Open("seq"), Dim::Open("seq")];
+    model.input("mask", &dims, F32).number("zero", 0.0);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    model.node("Add", &["scaled", "mask"], "masked", vec![]);
+    model.node("Softmax", &["masked"], "raw", vec![Attribute::of_int("axis", -1)]);
+    model.node("IsNaN", &["raw"], "empty", vec![]).node("Where", &["empty", "zero", "raw"], "weights", vec![]);
+    end(&mut model);
+    let after = written(&rewritten(&model.bytes(), Target::Ort));
+    let names = ops(&after);
+    assert_eq!(names[names.len() - 3..], ["MultiHeadAttention", "IsNaN", "Where"]);
+}

@@ -1,0 +1,37 @@
+//! ONNX files for the rewriter, with the files beside them.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use fusewright_rewrite::{Options, Rewritten};
+
+use super::Content;
+use super::external::Neighbours;
+use super::format::{Format, format_of};
+use crate::Error;
+
+/// Rewrites an ONNX file; anything else is refused with its name.
+pub(crate) fn rewrite(content: &Content, options: &Options) -> Result<Rewritten, Error> {
+    let refuse = |format: &'static str| Err(Error::NotOnnx { path: content.source.clone(), format });
+    match format_of(content) {
+        Format::Onnx => {}
+        Format::Fx => return refuse("a traced graph without weights"),
+        Format::Pt2 => return refuse("an exported PyTorch program"),
+        Format::Config => return refuse("a configuration without weights"),
+        Format::Unsupported(format) => return refuse(format),
+    }
+    let neighbours = Neighbours::of(content);
+    let mapped: RefCell<BTreeMap<String, Option<Bytes>>> = RefCell::default();
+    let files = |name: &str| {
+        let mut mapped = mapped.borrow_mut();
+        // A link that leads out of the folder has no size.
+        let map = || neighbours.size(name).and_then(|_| neighbours.map(name));
+        mapped.entry(name.to_owned()).or_insert_with(map).clone()
+    };
+    let rewritten = fusewright_rewrite::rewrite(&content.bytes, &files, options);
+    if let Some(name) = neighbours.outside() {
+        return Err(Error::OutsideFolder { path: content.source.clone(), name });
+    }
+    rewritten.map_err(|problem| Error::Rewrite { path: content.source.clone(), problem })
+}
