@@ -41,6 +41,14 @@ class Model:
         width: int = 80,
         top: int = 5,
     ) -> tuple[str, str]: ...
+    def page(
+        self,
+        strategies: Sequence[str] | None = None,
+        *,
+        profile: str = "default",
+        hw: str | PathLike[str] | None = None,
+        planner: bool = True,
+    ) -> str: ...
     def plan(
         self,
         strategies: Sequence[str] | None = None,

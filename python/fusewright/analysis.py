@@ -268,11 +268,18 @@ class Analysis:
         """The best plan as a Graphviz graph."""
         return self._plans.dot()
 
-    def to_html(self, path: str | os.PathLike[str] | None = None) -> str:
-        """A page of its own, without scripts and without anything from a network."""
-        from fusewright.page import page
+    def to_html(self, path: str | os.PathLike[str] | None = None, *, planner: bool = True) -> str:
+        """The page of ``fusewright report``: one file that opens from disk, nothing from a network.
 
-        text = page(self)
+        With ``planner`` it plans anew for other devices and sizes, where the model is a file or
+        built in; without, it is a megabyte and a half smaller.
+        """
+        text = self._model.page(
+            self._asked.get("strategies"),
+            profile=self._asked.get("profile", "default"),
+            hw=self._asked.get("hw"),
+            planner=planner,
+        )
         if path is not None:
             Path(path).write_text(text, encoding="utf-8")
         return text

@@ -1,16 +1,19 @@
-//! The project's chores: `cargo xtask test [--heavy]`, `cargo xtask python`, `cargo xtask wheel`.
+//! The project's chores: `cargo xtask test [--heavy]`, `python`, `wheel`, `web`, `web-test`, `web-pictures`.
 //!
 //! `test` runs every test there is, the Python ones included, and installs what those need into `target/python`. With
 //! `--heavy` the property tests run 10,000 cases each instead of 500, and the Python tests that take minutes run too.
-//! `python` builds the native module into the source tree, `wheel` the package into `target/wheels`.
+//! `python` builds the native module into the source tree, `wheel` the package into `target/wheels`. `web` builds what
+//! the page is made of into `web/dist`, `web-test` tests pages in a browser, `web-pictures` takes those of the
+//! documentation.
 
 mod python;
+mod web;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-const USAGE: &str = "usage: cargo xtask test [--heavy] | python | wheel";
+const USAGE: &str = "usage: cargo xtask test [--heavy] | python | wheel | web | web-test | web-pictures";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,6 +23,9 @@ fn main() -> ExitCode {
         ["test", "--heavy"] => test("10000", true),
         ["python"] => native_module(&root()),
         ["wheel"] => python::wheel(&root()),
+        ["web"] => web::build(&root()),
+        ["web-test"] => web::test(&root()),
+        ["web-pictures"] => web::pictures(&root()),
         _ => Err(USAGE.to_owned()),
     };
     match result {
@@ -31,13 +37,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// All tests: Rust first, then Python against the binary that was just built.
+/// All tests: Rust first, then Python and the page against the binary that was just built.
 fn test(cases: &str, heavy: bool) -> Result<(), String> {
     let root = root();
     run(cargo().current_dir(&root).args(["test", "--workspace"]).env("FUSEWRIGHT_CASES", cases))?;
     run(cargo().current_dir(&root).args(["build", "--package", "fusewright"]))?;
     native_module(&root)?;
-    python::test(&root, heavy)
+    python::test(&root, heavy)?;
+    web::test(&root)
 }
 
 /// Builds the native module of the Python package and puts it where Python looks for it in the source tree.

@@ -16,5 +16,5 @@ pub use bounds::{floor_bytes, floor_us};
 pub use energy::{Activity, Energy, energy, energy_mj};
 pub use group::{GroupCost, Groups, group_costs};
 pub use kv_cache::{KvCache, kv_cache};
-pub use memory::peak_memory;
+pub use memory::{LiveValue, input_bytes, live_values, peak_memory};
 pub use set::{SetCosts, region_cost};

@@ -5,7 +5,9 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use fusewright::report::{FindingsReport, TextOptions, explain_text, graph_json};
-use fusewright::{Analysis, BUILT_IN, PlanOptions, Session, device, find_patterns, ir, pattern_library};
+use fusewright::{
+    Analysis, BUILT_IN, CompareSide, PlanOptions, Session, compare, device, find_patterns, ir, page, pattern_library,
+};
 use pyo3::prelude::*;
 
 use crate::errors::Problem;
@@ -16,13 +18,15 @@ use crate::work::stage;
 /// A model that was opened, its attention layers too.
 #[pyclass(frozen, module = "fusewright._native")]
 pub(crate) struct Model {
-    model: fusewright::Model,
+    opened: fusewright::Model,
     session: Session,
+    /// What to call it in a command, and where to read it again; `None` for what came as bytes.
+    place: Option<OsString>,
 }
 
 impl Model {
     pub(crate) fn facade(&self) -> &fusewright::Model {
-        &self.model
+        &self.opened
     }
 
     /// How it was opened.
@@ -60,11 +64,12 @@ pub(crate) fn open(
         if let Some(name) = phase {
             session = session.with_phase(options::phase(&name)?);
         }
-        let model = match content {
+        let place = if content.is_none() { Some(source.clone()) } else { None };
+        let opened = match content {
             Some(content) => session.load_bytes(content, source.to_string_lossy())?,
             None => session.load(source)?,
         };
-        Ok(Model { model, session })
+        Ok(Model { opened, session, place })
     })
 }
 
@@ -73,32 +78,32 @@ impl Model {
     /// Its name.
     #[getter]
     fn name(&self) -> &str {
-        self.model.name()
+        self.opened.name()
     }
 
     /// The format that it was read in.
     #[getter]
     fn format(&self) -> &'static str {
-        self.model.format()
+        self.opened.format()
     }
 
     /// What could not be read exactly, as node and explanation.
     #[getter]
     fn warnings(&self) -> Vec<(String, String)> {
-        self.model.warnings().map(|(node, text)| (node.to_owned(), text.to_owned())).collect()
+        self.opened.warnings().map(|(node, text)| (node.to_owned(), text.to_owned())).collect()
     }
 
     /// What is worth knowing of the file as a whole.
     #[getter]
     fn notes(&self) -> Vec<String> {
-        self.model.notes().to_vec()
+        self.opened.notes().to_vec()
     }
 
     /// The graph as text or JSON, with attention layers opened or as the source states it.
     #[pyo3(signature = (*, decompose=false, format="text"))]
     fn dump(&self, py: Python<'_>, decompose: bool, format: &str) -> PyResult<String> {
         stage(py, || {
-            let graph = if decompose { self.model.decomposed() } else { self.model.graph() };
+            let graph = if decompose { self.opened.decomposed() } else { self.opened.graph() };
             match format {
                 "text" => Ok(ir::text::print(graph)),
                 "json" => Ok(graph_json(graph)),
@@ -112,7 +117,7 @@ impl Model {
     fn find_patterns(&self, py: Python<'_>, files: Option<Vec<PathBuf>>) -> PyResult<String> {
         stage(py, || {
             let library = pattern_library(&files.unwrap_or_default())?;
-            let analysis = Analysis::of(self.model.decomposed());
+            let analysis = Analysis::of(self.opened.decomposed());
             Ok(FindingsReport::of(analysis.graph, &library, &find_patterns(&analysis, &library)).to_json())
         })
     }
@@ -140,9 +145,40 @@ impl Model {
                 device: hw.map(device).transpose()?,
                 ..PlanOptions::default()
             };
-            let report = self.model.plan(&options)?.explain(&library, node)?;
-            let page = explain_text(&report, TextOptions { top, width, styled: false });
-            Ok((report.to_json(), page))
+            let report = self.opened.plan(&options)?.explain(&library, node)?;
+            let text = explain_text(&report, TextOptions { top, width, styled: false });
+            Ok((report.to_json(), text))
+        })
+    }
+
+    /// The page about it, one HTML file; with `planner` it plans anew for other devices and sizes, where the model is a
+    /// file or built in.
+    #[pyo3(signature = (strategies=None, *, profile="default", hw=None, planner=true))]
+    fn page(
+        &self,
+        py: Python<'_>,
+        strategies: Option<Vec<String>>,
+        profile: &str,
+        hw: Option<OsString>,
+        planner: bool,
+    ) -> PyResult<String> {
+        stage(py, || {
+            let options = PlanOptions {
+                strategies: options::strategies(strategies)?,
+                profile: options::profile(profile)?,
+                device: hw.map(device).transpose()?,
+                ..PlanOptions::default()
+            };
+            let plans = self.opened.plan(&options)?;
+            let settings = page::page_settings(&self.session, &options, self.opened.source());
+            let sides: Vec<CompareSide> =
+                plans.plans().map(|(strategy, _)| CompareSide { plans: &plans, strategy }).collect();
+            let diff = sides.len().checked_sub(2).and_then(|first| compare(&sides[first..], 0, 1));
+            let data = plans.page(&pattern_library(&[] as &[PathBuf])?, settings, diff)?;
+            let place = self.place.as_ref().filter(|place| planner && *place != "-");
+            let file = place.map(page::model_file).transpose()?;
+            let embedded = file.as_ref().map(|file| page::EmbeddedModel { name: &file.name, bytes: &file.bytes });
+            Ok(page::report_page(&data, embedded))
         })
     }
 
@@ -165,7 +201,7 @@ impl Model {
             })
         })?;
         stage(py, || {
-            let plans = self.model.plan(&options)?;
+            let plans = self.opened.plan(&options)?;
             Ok(Plans::new(plans.report(), plans.dot()))
         })
     }

@@ -46,6 +46,7 @@ mod json;
 mod layout;
 mod lock;
 mod markdown;
+mod mermaid;
 mod model;
 mod module_path;
 mod optimize;
@@ -58,6 +59,7 @@ mod strategy;
 mod text;
 mod times;
 mod times_text;
+mod trace;
 mod verdict;
 mod why;
 
@@ -86,6 +88,7 @@ pub use lock::{
     LOCK_FILE, LOCK_VERSION, Lock, LockDevice, LockEntry, LockError, LockModel, LockSettings, LockStrategy,
 };
 pub use markdown::markdown;
+pub use mermaid::mermaid;
 pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
@@ -103,3 +106,5 @@ pub use schema::{CHECK_SCHEMA, COMPARE_SCHEMA, EXPLAIN_SCHEMA, LOCK_SCHEMA, OPTI
 pub use strategy::{AboveFloor, BytesReport, CertificateReport, Example, OutsideReport, PatternReport, StrategyReport};
 pub use text::{TextOptions, text};
 pub use times::{EnergyReport, NotRealizable, RefusedMergeReport, RooflineReport, TimeByLimiter, TimesReport};
+pub use trace::trace;
+pub use verdict::verdict;

@@ -8,7 +8,7 @@ use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
 /// The verdict in one sentence; figures are tied to their units by no-break spaces.
-pub(crate) fn verdict(report: &PlanReport) -> String {
+pub fn verdict(report: &PlanReport) -> String {
     let model = printable(&report.model.name);
     let Some(best) = report.best() else { return format!("{model}: no plan was asked for.") };
     let tied = |text: String| text.replace(' ', "\u{a0}");

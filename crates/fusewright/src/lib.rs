@@ -31,10 +31,12 @@ mod measure;
 mod models;
 mod npz;
 mod optimize;
+pub mod page;
 mod patterns;
 mod plan_set;
 mod session;
 mod similar;
+mod skeleton;
 mod strategy;
 
 pub use baseline::{Baseline, CheckRequest, CheckResult};
@@ -51,6 +53,7 @@ pub use patterns::{
 };
 pub use plan_set::{PlanOptions, PlanSet};
 pub use session::{Model, Session};
+pub use skeleton::{Ranges, skeleton};
 pub use strategy::Strategy;
 
 pub use fusewright_device as hardware;

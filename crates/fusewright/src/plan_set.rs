@@ -139,6 +139,18 @@ impl<'a> PlanSet<'a> {
         report.with_times(&subject, device, &timed)
     }
 
+    /// The best plan as a Mermaid flowchart.
+    pub fn mermaid(&self) -> String {
+        fusewright_report::mermaid(&self.analysis, self.best().unwrap_or(&self.eager))
+    }
+
+    /// The predicted schedules as trace events, for Perfetto; `None` without a device.
+    pub fn trace(&self) -> Option<String> {
+        self.device.as_ref()?;
+        let timed: Vec<(&Plan, &Timing)> = self.timings().map(|(_, plan, timing)| (plan, timing)).collect();
+        Some(fusewright_report::trace(&self.analysis, &timed))
+    }
+
     /// The best plan as a Graphviz graph.
     pub fn dot(&self) -> String {
         fusewright_report::dot(&self.analysis, self.best().unwrap_or(&self.eager))

@@ -90,6 +90,21 @@ impl Session {
         self.open(&Content::unpacked(content, source.into())?)
     }
 
+    /// Opens a model from the bytes of a file of this name, which tells the format where they do not, and what to call
+    /// the model; nothing is looked for beside it. `source` names it in messages.
+    ///
+    /// ```
+    /// use fusewright::Session;
+    ///
+    /// let config = br#"{"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 100}"#;
+    /// let model = Session::new().load_named(config.to_vec(), "tiny.json", "dropped file")?;
+    /// assert_eq!(model.name(), "tiny");
+    /// # Ok::<(), fusewright::Error>(())
+    /// ```
+    pub fn load_named(&self, content: Vec<u8>, file: &str, source: impl Into<String>) -> Result<Model, Error> {
+        self.open(&Content::named(content, file, source.into())?)
+    }
+
     /// Takes a graph that was made elsewhere.
     ///
     /// ```

@@ -16,13 +16,14 @@ mod optimize;
 mod output;
 mod patterns;
 mod plan;
+mod report;
 mod run;
 mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
-use fusewright::report;
+use fusewright::report as published;
 
 use args::{Arguments, Command, SchemaName};
 use diagnostics::Failure;
@@ -56,17 +57,18 @@ fn dispatch(command: &Command) -> Result<(), Failure> {
         Command::Models(arguments) => models::run(arguments),
         Command::Hw(arguments) => hw::run(arguments),
         Command::Patterns(arguments) => patterns::run(arguments),
+        Command::Report(arguments) => report::run(arguments),
         Command::Schema(arguments) => output::write(&arguments.output, schema(arguments.name), output::Style::Plain),
     }
 }
 
 fn schema(name: SchemaName) -> &'static str {
     match name {
-        SchemaName::Plan => report::PLAN_SCHEMA,
-        SchemaName::Check => report::CHECK_SCHEMA,
-        SchemaName::Compare => report::COMPARE_SCHEMA,
-        SchemaName::Explain => report::EXPLAIN_SCHEMA,
-        SchemaName::Optimize => report::OPTIMIZE_SCHEMA,
-        SchemaName::Lock => report::LOCK_SCHEMA,
+        SchemaName::Plan => published::PLAN_SCHEMA,
+        SchemaName::Check => published::CHECK_SCHEMA,
+        SchemaName::Compare => published::COMPARE_SCHEMA,
+        SchemaName::Explain => published::EXPLAIN_SCHEMA,
+        SchemaName::Optimize => published::OPTIMIZE_SCHEMA,
+        SchemaName::Lock => published::LOCK_SCHEMA,
     }
 }

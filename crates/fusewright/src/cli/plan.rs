@@ -12,6 +12,10 @@ const WIDTH: usize = 80;
 
 pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     output::check(&arguments.output)?;
+    if arguments.format == PlanFormat::Trace && arguments.hw.is_none() {
+        let help = "give --hw, for example --hw a100-sxm-80";
+        return Err(Failure::usage("a trace needs the times of a device").with_help(help));
+    }
     let model = arguments.model.options.session()?.load(&arguments.model.name)?;
     let strategies = if arguments.strategy.is_empty() {
         Strategy::default_for(arguments.profile)
@@ -49,6 +53,9 @@ fn render(arguments: &PlanArguments, plans: &PlanSet) -> (String, Style) {
         PlanFormat::Markdown => report::markdown(&plans.report(), arguments.top),
         PlanFormat::Csv => report::csv(&plans.report()),
         PlanFormat::Dot => plans.dot(),
+        PlanFormat::Mermaid => plans.mermaid(),
+        // That there is a device was checked before.
+        PlanFormat::Trace => plans.trace().unwrap_or_default(),
     };
     (text, Style::Plain)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Content {
     pub(crate) source: String,
     /// The file; `None` for standard input, bytes in memory and built-in models.
     pub(crate) path: Option<PathBuf>,
+    /// The path is a name only: nothing lies beside it.
+    pub(crate) alone: bool,
     pub(crate) bytes: Bytes,
     pub(crate) built_in: Option<&'static BuiltIn>,
 }
@@ -33,7 +35,12 @@ impl Content {
     /// Bytes from a user, compressed or not.
     pub(crate) fn unpacked(bytes: Vec<u8>, source: String) -> Result<Self, Error> {
         let bytes = if bytes.starts_with(GZIP) { unpack(&bytes, &source, LIMIT)? } else { bytes };
-        Ok(Self { source, path: None, bytes: bytes.into(), built_in: None })
+        Ok(Self { source, path: None, alone: false, bytes: bytes.into(), built_in: None })
+    }
+
+    /// Bytes that came with the name of their file, compressed or not.
+    pub(crate) fn named(bytes: Vec<u8>, file: &str, source: String) -> Result<Self, Error> {
+        Ok(Self { path: Some(PathBuf::from(file)), alone: true, ..Self::unpacked(bytes, source)? })
     }
 
     fn of_built_in(row: &'static BuiltIn) -> Result<Self, Error> {
@@ -41,7 +48,7 @@ impl Content {
             BuiltInGraph::Capture { packed, .. } => unpack(packed, row.name, LIMIT)?.into(),
             BuiltInGraph::Config(text) => Bytes::from_static(text.as_bytes()),
         };
-        Ok(Self { source: row.name.to_owned(), path: None, bytes, built_in: Some(row) })
+        Ok(Self { source: row.name.to_owned(), path: None, alone: false, bytes, built_in: Some(row) })
     }
 
     /// What to call the model: the file's name without extensions, or that of its folder where all files are called
@@ -52,6 +59,9 @@ impl Content {
         }
         let path = self.path.as_deref()?;
         let named = if path.file_name() == Some(OsStr::new(CONFIG)) {
+            if self.alone {
+                return None;
+            }
             let folder = path.parent().filter(|folder| folder.file_name().is_some());
             folder.map(Path::to_path_buf).or_else(|| std::path::absolute(path).ok()?.parent().map(Path::to_path_buf))?
         } else {
@@ -82,7 +92,7 @@ pub(crate) fn find(model: &OsStr) -> Result<Content, Error> {
     let file = open(&path, &source)?;
     let mapped = map(&file, &source)?;
     let bytes = if mapped.starts_with(GZIP) { unpack(&mapped, &source, LIMIT)?.into() } else { mapped };
-    Ok(Content { source, path: Some(path), bytes, built_in: None })
+    Ok(Content { source, path: Some(path), alone: false, bytes, built_in: None })
 }
 
 fn open(path: &Path, source: &str) -> Result<File, Error> {
@@ -175,7 +185,13 @@ mod tests {
             ("tiny.pt2", "tiny"),
             ("llama.v2.json", "llama.v2"),
         ] {
-            let content = Content { source: path.into(), path: Some(path.into()), bytes: Bytes::new(), built_in: None };
+            let content = Content {
+                source: path.into(),
+                path: Some(path.into()),
+                alone: false,
+                bytes: Bytes::new(),
+                built_in: None,
+            };
             assert_eq!(content.model_name().as_deref(), Some(name), "{path}");
         }
     }

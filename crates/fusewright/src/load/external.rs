@@ -18,7 +18,7 @@ pub(super) struct Neighbours<'a> {
 impl<'a> Neighbours<'a> {
     /// The neighbours of a model; a model without a file has none.
     pub(super) fn of(content: &'a Content) -> Self {
-        let folder = content.path.as_deref().and_then(Path::parent);
+        let folder = content.path.as_deref().filter(|_| !content.alone).and_then(Path::parent);
         let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
         Self { folder, outside: RefCell::new(None) }
     }

@@ -97,6 +97,7 @@ mod tests {
             let content = Content {
                 source: path.to_owned(),
                 path: Some(path.into()),
+                alone: false,
                 bytes: Bytes::from_static(bytes),
                 built_in: None,
             };

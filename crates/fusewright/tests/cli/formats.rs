@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as value};
 
-use crate::run::{json, run};
+use crate::run::{json, run, stdout};
 use crate::scratch::Scratch;
 
 const PT2: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fusewright-torch/tests/pt2/models/");
@@ -129,4 +129,34 @@ fn links_that_leave_the_folder_are_refused() {
     let ran = run(&["plan", &model]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     assert!(ran.stderr.contains("weights-of-the-model.bin") && ran.stderr.contains("leaves the folder"), "{ran:?}");
+}
+
+#[test]
+fn a_trace_has_a_track_for_each_plan_and_a_slice_for_each_kernel() {
+    let trace = json(&["plan", "vit_b_16", "--hw", "a100-sxm-80", "--format", "trace"]);
+    let plan = json(&["plan", "vit_b_16", "--hw", "a100-sxm-80", "--format", "json"]);
+    let events = trace["traceEvents"].as_array().expect("events");
+    for (track, strategy) in (1_u64..).zip(plan["strategies"].as_array().expect("strategies")) {
+        let slices: Vec<_> = events.iter().filter(|event| event["ph"] == "X" && event["tid"] == track).collect();
+        assert_eq!(slices.len() as u64, strategy["kernels"].as_u64().expect("a count"));
+        let end = slices
+            .last()
+            .map_or(0.0, |last| last["ts"].as_f64().unwrap_or_default() + last["dur"].as_f64().unwrap_or_default());
+        let time = strategy["latency_us"]["mid"].as_f64().expect("a time");
+        assert!((end - time).abs() < time * 1e-9, "{end} is {time}");
+    }
+    let ran = run(&["plan", "vit_b_16", "--format", "trace"]);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+}
+
+#[test]
+fn a_flowchart_has_a_box_for_each_kernel() {
+    let chart = stdout(&["plan", "resnet50", "--format", "mermaid"]);
+    let plan = json(&["plan", "resnet50", "--format", "json"]);
+    assert!(chart.starts_with("flowchart TD\n"));
+    // Without a device the best plan is the one that moves the fewest bytes.
+    let moved = |plan: &&Value| plan["bytes"]["read"].as_u64().zip(plan["bytes"]["written"].as_u64());
+    let sum = |plan: &&Value| moved(plan).map(|(read, written)| read + written);
+    let best = plan["strategies"].as_array().expect("strategies").iter().min_by_key(sum).expect("plans");
+    assert_eq!(best["kernels"].as_u64(), Some(chart.matches("]:::").count() as u64));
 }

@@ -12,6 +12,7 @@ mod optimize;
 mod output;
 mod pages;
 mod patterns;
+mod report;
 mod run;
 mod scratch;
 mod stack;

@@ -4,6 +4,7 @@ mod check;
 mod compare;
 mod explain;
 mod optimize;
+mod report;
 mod run;
 mod verify;
 
@@ -22,6 +23,7 @@ pub(crate) use check::{CheckArguments, CheckFormat};
 pub(crate) use compare::{CompareArguments, CompareFormat};
 pub(crate) use explain::{ExplainArguments, ExplainFormat};
 pub(crate) use optimize::OptimizeArguments;
+pub(crate) use report::ReportArguments;
 pub(crate) use run::RunArguments;
 pub(crate) use verify::VerifyArguments;
 
@@ -68,6 +70,8 @@ pub(crate) enum Command {
     Hw(HwArguments),
     /// The rules of fusion: what they look for, and where a model holds it.
     Patterns(PatternsArguments),
+    /// A page about a model: graph, kernels, roofline, memory, what did not fuse; one HTML file.
+    Report(ReportArguments),
     /// The JSON Schemas of `--format json` and of the lock file.
     Schema(SchemaArguments),
 }
@@ -444,6 +448,10 @@ pub(crate) enum PlanFormat {
     Csv,
     /// The best plan as a Graphviz graph.
     Dot,
+    /// The best plan as a Mermaid flowchart, for small graphs.
+    Mermaid,
+    /// The predicted schedules as trace events, for Perfetto or Chrome; needs --hw.
+    Trace,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
