@@ -60,7 +60,7 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
             };
             let rows = overlapped(blocks, memory, BLOCK_ROW_OVERLAP);
             let total = (on_chip + memory).max(rows).max(arithmetic) + start;
-            Parts { compute: on_chip.max(arithmetic), memory, start, total }
+            Parts { compute: on_chip.max(arithmetic).max(blocks), memory, start, total }
         }
     }
 }
