@@ -11,6 +11,7 @@ use crate::work::stage;
 
 /// Rewrites an ONNX file; writes it where `output` is given. What was done as JSON and as text.
 #[pyfunction]
+#[expect(clippy::too_many_arguments, reason = "keyword arguments of Python, one for each option of the verb")]
 #[pyo3(signature = (path, output=None, *, target="onnx", opset=None, pack=false, force=false, width=80))]
 pub(crate) fn optimize(
     py: Python<'_>,
