@@ -93,6 +93,7 @@ pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
 };
+pub use module_path::shared_prefix;
 pub use optimize::{
     AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport, optimize_diff, optimize_text,
 };

@@ -30,7 +30,8 @@ pub(crate) fn first_worker_op(analysis: &Analysis, nodes: &[NodeId]) -> &'static
     workers(analysis, nodes).next().map_or("", |id| canonical_name(analysis.graph.node(id)))
 }
 
-fn shared_prefix<'a>(a: &'a str, b: &str) -> &'a str {
+/// The longest module path that contains both.
+pub fn shared_prefix<'a>(a: &'a str, b: &str) -> &'a str {
     if a == b {
         return a;
     }

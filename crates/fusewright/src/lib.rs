@@ -15,7 +15,7 @@
 //! # Ok::<(), fusewright::Error>(())
 //! ```
 //!
-//! Nothing here touches a network, reads a clock or needs Python. The built-in models are captures of their graphs,
+//! Nothing here touches a network or needs Python, and only `run` reads a clock. The built-in models are captures of graphs,
 //! without weights.
 
 mod baseline;

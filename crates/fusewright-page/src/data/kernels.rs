@@ -6,6 +6,7 @@ use fusewright_cost::time::{Gemm, Kernel, StreamKind, Term};
 use fusewright_ir::{NodeId, ValueId};
 use fusewright_pattern::canonical_name;
 use fusewright_plan::{Analysis, Plan, TimedKernel, Timing, UNFUSED};
+use fusewright_report::shared_prefix;
 use serde::Serialize;
 
 use super::TimedPlan;
@@ -197,24 +198,6 @@ fn shared_module<'a>(analysis: &Analysis<'a>, members: &[NodeId]) -> &'a str {
     let mut scopes = workers.map(|&id| graph.text(graph.node(id).source.scope));
     let Some(first) = scopes.next() else { return "" };
     scopes.fold(first, shared_prefix)
-}
-
-/// The longest path that contains both.
-pub(super) fn shared_prefix<'a>(a: &'a str, b: &str) -> &'a str {
-    if a == b {
-        return a;
-    }
-    let mut end = 0;
-    let mut position = 0;
-    for (left, right) in a.split('.').zip(b.split('.')) {
-        if left != right {
-            break;
-        }
-        position += left.len();
-        end = position;
-        position += 1;
-    }
-    &a[..end]
 }
 
 /// Op, element type and extents of a kernel of the device.

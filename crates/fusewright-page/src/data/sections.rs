@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use fusewright_ir::NodeId;
 use fusewright_plan::{Analysis, Plan};
+use fusewright_report::shared_prefix;
 use serde::Serialize;
 
 use super::Kernels;
 use super::deltas::deltas;
-use super::kernels::shared_prefix;
 use super::repeats::repeats;
 use super::stack::{contains, layer_of};
 use super::strings::Strings;
