@@ -65,7 +65,7 @@ fn environment(root: &Path) -> Result<PathBuf, String> {
         format!("{problem}\nThe tests need Python 3.10 or newer with its venv module (Debian: python3-venv); set PYTHON to choose an interpreter.")
     })?;
     run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
+        .args(["-m", "pip", "install", "--quiet", "--no-cache-dir", "--disable-pip-version-check", "--requirement"])
         .arg(&requirements_file))?;
     std::fs::write(&stamp, requirements).map_err(|error| format!("{}: {error}", stamp.display()))?;
     Ok(python)
