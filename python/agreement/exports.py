@@ -71,13 +71,14 @@ class Two(Called):
 class Exporter:
     """The exports of one model in one size; what several of them need is made once.
 
-    ``short`` models have weights, ``full`` ones are on the meta device and have none.
+    ``short`` models have weights, ``full`` ones are on the meta device and have none, unless
+    ``device`` is ``cpu``.
     """
 
-    def __init__(self, model: Model, size: str) -> None:
+    def __init__(self, model: Model, size: str, device: str | None = None) -> None:
         self.model = model
         self.size = size
-        self.device = "meta" if size == "full" else "cpu"
+        self.device = device or ("meta" if size == "full" else "cpu")
 
     @cached_property
     def module(self) -> nn.Module:

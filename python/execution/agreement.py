@@ -121,7 +121,7 @@ def run_onnxruntime(file: Path, inputs: list[Array]) -> tuple[list[str], list[Ar
 
 def agreement(model: Model, size: str, form: str, binary: Path, folder: Path) -> Result:
     """Exports one form of a model and runs it everywhere."""
-    exporter = Exporter(model, size)
+    exporter = Exporter(model, size, "cpu")
     file = folder / FILES[form]
     try:
         changed = export(exporter, form, file)
