@@ -6,8 +6,10 @@
 use std::collections::{HashMap, HashSet};
 
 use fusewright_ir::ops::{Binary, Pointwise};
-use fusewright_ir::{Bindings, Consumers, Graph, NodeId, Op, Origin, Storage, ValueId};
-use fusewright_pattern::{Attentions, find_attentions};
+use bytes::Bytes;
+use fusewright_ir::{Bindings, BoundDim, Consumers, Content, Contents, DType, Graph, Loaded, NodeId, Op, Origin, Storage, ValueId};
+use fusewright_onnx::Names;
+use fusewright_pattern::{Attentions, find_attentions_knowing};
 
 use crate::RewriteError;
 use crate::document::Document;
@@ -16,6 +18,40 @@ use crate::literal;
 /// Sizes for open dims; none is 1, which broadcasts. The second reading begins elsewhere in the list.
 const SIZES: [u64; 16] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59];
 const SHIFT: usize = 2;
+/// Lengths beyond the windows that models are known to have; shorter ones for models with a table of positions.
+const LONG: [u64; 3] = [1 << 15, 4093, 509];
+
+/// Elements of what no node makes.
+#[derive(Clone, Copy)]
+struct Numbers<'a> {
+    contents: &'a Contents,
+    /// The bytes that contents point into.
+    outline: &'a Bytes,
+}
+
+impl Numbers<'_> {
+    /// The element at a position, counted row by row.
+    #[allow(clippy::cast_precision_loss, reason = "numbers that masks and tables are made of are small")]
+    fn at(self, graph: &Graph, value: ValueId, at: u64) -> Option<f64> {
+        let at = usize::try_from(at).ok()?;
+        match self.contents.get(graph.value_name(value))? {
+            Content::Floats(values) => values.get(at).copied(),
+            Content::Ints(values) => values.get(at).map(|&value| value as f64),
+            Content::Stored(place) if place.file.is_none() && place.strides.is_none() && place.first == 0 => {
+                let start = usize::try_from(place.offset).ok()?;
+                let bytes = self.outline.get(start..start.checked_add(usize::try_from(place.length).ok()?)?)?;
+                match place.dtype {
+                    DType::F32 => bytes.as_chunks::<4>().0.get(at).map(|bytes| f64::from(f32::from_le_bytes(*bytes))),
+                    DType::I64 => bytes.as_chunks::<8>().0.get(at).map(|bytes| i64::from_le_bytes(*bytes) as f64),
+                    DType::I32 => bytes.as_chunks::<4>().0.get(at).map(|bytes| f64::from(i32::from_le_bytes(*bytes))),
+                    DType::Bool => bytes.get(at).map(|&byte| f64::from(u8::from(byte != 0))),
+                    _ => None,
+                }
+            }
+            Content::Stored(_) => None,
+        }
+    }
+}
 
 /// One reading of a document.
 pub(crate) struct Facts {
@@ -24,6 +60,11 @@ pub(crate) struct Facts {
     pub(crate) attentions: Attentions,
     /// For each value whether its elements depend on what the caller gives.
     pub(crate) varies: Vec<bool>,
+    /// What literals and computed numbers hold; offsets are into the outline.
+    contents: Contents,
+    outline: Bytes,
+    /// Types, and numbers that follow from the file, by names of the document.
+    pub(crate) tensors: Names,
     /// Names that nodes or inputs of the document define.
     names: HashSet<String>,
     /// Products with a number that the document holds: which operand is multiplied, and the number.
@@ -32,9 +73,12 @@ pub(crate) struct Facts {
 
 impl Facts {
     fn read(document: &Document, outline: &bytes::Bytes, bindings: &Bindings) -> Result<Self, RewriteError> {
-        let graph = fusewright_onnx::read(outline.clone(), &|_| None, bindings)?.graph;
+        let (loaded, tensors) = fusewright_onnx::read_names(outline.clone(), &|_| None, bindings)?;
+        let Loaded { graph, contents, .. } = loaded;
         let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
-        let attentions = find_attentions(&graph, &storage, &consumers);
+        let numbers = Numbers { contents: &contents, outline };
+        let known = |value: ValueId, at: u64| numbers.at(&graph, value, at);
+        let attentions = find_attentions_knowing(&graph, &storage, &consumers, &known);
         let mut varies = vec![false; graph.value_count()];
         for (id, value) in graph.values() {
             let depends = match value.origin {
@@ -47,7 +91,7 @@ impl Facts {
         let made = document.slots.iter().flat_map(|slot| slot.node().outputs.iter());
         let names = made.chain(&document.inputs).cloned().collect();
         let scaled = scaled(document, &graph);
-        Ok(Self { graph, consumers, attentions, varies, names, scaled })
+        Ok(Self { graph, consumers, attentions, varies, contents, outline: outline.clone(), tensors, names, scaled })
     }
 
     /// The operand that a node multiplies with a number, and the number.
@@ -73,6 +117,13 @@ impl Facts {
     /// Extents of a value.
     pub(crate) fn shape(&self, value: ValueId) -> &[u64] {
         self.graph.tensor(value).map_or(&[], |tensor| &tensor.shape)
+    }
+
+    /// The numbers of a value that no node makes, where they are there; truth values are 0 and 1.
+    pub(crate) fn numbers(&self, value: ValueId) -> Option<Vec<f64>> {
+        let numbers = Numbers { contents: &self.contents, outline: &self.outline };
+        let count = self.graph.tensor(value)?.elements();
+        (0..count).map(|at| numbers.at(&self.graph, value, at)).collect()
     }
 
     /// The value is a result of the graph.
@@ -152,5 +203,17 @@ impl Readings {
             }
         }
         Ok(best.map(|(_, readings)| readings))
+    }
+    /// A reading in which every open extent but the batch is so long that no window is wider; `None` where nothing is
+    /// open, or where the model does not work at such sizes.
+    pub(crate) fn long(&self, document: &Document) -> Option<Facts> {
+        self.second.as_ref()?;
+        let outline = document.outline();
+        let assumed = fusewright_onnx::read(outline.clone(), &|_| None, &Bindings::default()).ok()?.graph.dims;
+        LONG.iter().find_map(|&length| {
+            let size = |dim: &BoundDim| if dim.size == 1 { 1 } else { length };
+            let sizes = assumed.iter().map(|dim| (dim.name.clone(), size(dim))).collect();
+            Facts::read(document, &outline, &sizes).ok()
+        })
     }
 }

@@ -14,17 +14,20 @@
 
 mod attention;
 mod cleanup;
+mod constants;
 mod document;
 mod emit;
 mod error;
 mod facts;
 mod layout;
+mod lengths;
 mod literal;
 mod message;
 mod order;
 mod packing;
 mod patterns;
 mod recipe;
+mod redundant;
 mod report;
 mod target;
 mod tensors;
@@ -112,7 +115,15 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     let version = document.version("").unwrap_or(0);
     if options.target == Target::Ort || version >= ATTENTION {
         match Readings::of(&document)? {
-            Some(readings) => attention::rewrite(&mut document, &readings, options.target, &mut report),
+            Some(mut readings) => {
+                constants::fold(&mut document, &readings, &mut report);
+                redundant::remove(&mut document, &readings, &mut report);
+                if attention::rotary::rewrite(&mut document, &readings, options.target, &mut report) > 0 {
+                    cleanup::clean(&mut document, &mut report);
+                    readings = Readings::of(&document)?.unwrap_or(readings);
+                }
+                attention::rewrite(&mut document, &readings, options.target, &mut report);
+            }
             None => report.notes.push(
                 "attention is left as it is: what is open cannot be told from what is fixed, since the model does not work \
                  at other sizes than those of its export"

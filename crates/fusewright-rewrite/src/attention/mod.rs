@@ -4,12 +4,14 @@
 //! reshapes and transposes are taken from the rows that they came from, so those steps go too. Masks stay the tensors
 //! that they are, except for one that hides what follows at every size, which becomes a flag.
 
+mod grouped;
 mod masks;
 mod operands;
+pub(crate) mod rotary;
 mod scores;
 
 use bytes::Bytes;
-use fusewright_pattern::AttentionSite;
+use fusewright_pattern::{AttentionSite, MaskKind};
 
 use crate::MICROSOFT;
 use crate::document::Document;
@@ -19,6 +21,7 @@ use crate::message::Attribute;
 use crate::report::{Change, Report, Rewrite, Skip};
 use crate::target::Target;
 use fusewright_ir::DType;
+use grouped::Grouped;
 use masks::{Lengths, Made, Masks};
 use operands::{Form, OpenExit, OpenWay, Wanted, common, common_exit, exits, ways};
 use scores::{Action, Fills, Reason, Steps, steps};
@@ -29,6 +32,9 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
     let first = &readings.first;
     let second = readings.second.as_ref().unwrap_or(first);
     report.attentions = first.attentions.sites.len() as u64;
+    // A window wider than the sizes that are read hides nothing at those.
+    let long = readings.long(document);
+    let bounded = readings.second.is_some();
     for (position, site) in first.attentions.sites.iter().enumerate() {
         let scope = first.scope(site.anchor).to_owned();
         let twin = second.attentions.sites.get(position).filter(|_| same_places(first, second));
@@ -36,7 +42,10 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
             if site.chain.len() == 1 {
                 return Err(WHOLE);
             }
-            let found = Found::of([first, second], [site, twin], &work.fills)?;
+            let mut found = Found::of([first, second], [site, twin], &work.fills)?;
+            if bounded && !long.as_ref().is_some_and(|long| is_causal(long, first.graph.node_name(site.anchor))) {
+                found.steps.iter_mut().for_each(|steps| steps.causal = false);
+            }
             found.emit(document, &mut work, &scope)
         });
         match outcome {
@@ -72,6 +81,13 @@ fn same_places(first: &Facts, second: &Facts) -> bool {
     let (one, two) = (&first.attentions.sites, &second.attentions.sites);
     let name = |facts: &Facts, site: &AttentionSite| facts.graph.node_name(site.anchor).to_owned();
     one.len() == two.len() && one.iter().zip(two).all(|(a, b)| name(first, a) == name(second, b))
+}
+
+/// The attention of this name hides what follows and nothing else.
+fn is_causal(facts: &Facts, anchor: &str) -> bool {
+    let mut sites = facts.attentions.sites.iter();
+    let site = sites.find(|site| facts.graph.node_name(site.anchor) == anchor);
+    site.is_some_and(|site| site.mask == MaskKind::Causal && !site.bias)
 }
 
 /// An attention in both readings.
@@ -156,7 +172,9 @@ impl<'a> Found<'a> {
             return Err("its mask replaces numbers that are not of single precision");
         }
         let masks = Masks::of(document, steps, other)?;
+        let grouped = if work.target == Target::Ort { Grouped::of(self) } else { None };
         let plan = match work.target {
+            Target::Ort if grouped.is_some() => self.plan(Form::Rows, Form::Rows, Form::Rows, true),
             Target::Ort => {
                 if steps.softcap.is_some() {
                     return Err("its scores are capped, which MultiHeadAttention does not do");
@@ -177,7 +195,10 @@ impl<'a> Found<'a> {
         let anchor = self.facts[0].graph.node(steps.softmax).outputs.first().copied();
         let anchor = anchor.and_then(|value| self.facts[0].name(value)).and_then(|name| makers.get(name)).copied();
         let place = Place::of(document, anchor.unwrap_or(before), scope, before);
-        let op = self.node(work, &place, &plan, &masks)?;
+        let op = match grouped {
+            Some(grouped) => grouped.emit(document, work, &place, &plan)?,
+            None => self.node(work, &place, &plan, &masks)?,
+        };
         work.emitter.remove(before);
         Ok((op, self.nodes))
     }

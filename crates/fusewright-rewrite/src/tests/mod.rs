@@ -1,7 +1,9 @@
 //! Small models, each with a place where a rewrite fires and one where it nearly does.
 
 mod attention;
+mod constants;
 mod files;
+mod grouped;
 mod model;
 mod patterns;
 mod random;
