@@ -31,8 +31,8 @@ enum Source {
     Extents,
 }
 
-/// Turns every such node into a literal.
-pub(crate) fn fold(document: &mut Document, readings: &Readings, report: &mut Report) {
+/// Turns every such node into a literal; gives how many.
+pub(crate) fn fold(document: &mut Document, readings: &Readings, report: &mut Report) -> u64 {
     let first = &readings.first.tensors;
     let second = readings.second.as_ref().map_or(first, |second| &second.tensors);
     let same = |name: &String| {
@@ -73,7 +73,7 @@ pub(crate) fn fold(document: &mut Document, readings: &Readings, report: &mut Re
         }
     }
     if folded.is_empty() {
-        return;
+        return 0;
     }
     let mut position = 0;
     document.slots.retain(|_| {
@@ -84,6 +84,7 @@ pub(crate) fn fold(document: &mut Document, readings: &Readings, report: &mut Re
     document.prune();
     let nodes = folded.len() as u64;
     report.changes.push(Change { rewrite: Rewrite::Constant, module: String::new(), op: String::new(), nodes });
+    nodes
 }
 
 /// The node passes elements on as they are, or gives extents.

@@ -18,6 +18,8 @@ use crate::literal;
 /// Sizes for open dims; none is 1, which broadcasts. The second reading begins elsewhere in the list.
 const SIZES: [u64; 16] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59];
 const SHIFT: usize = 2;
+/// Most open lengths of which pairs are tried as equal ones.
+const LENGTHS: usize = 6;
 /// Lengths beyond the windows that models are known to have; shorter ones for models with a table of positions.
 const LONG: [u64; 3] = [1 << 15, 4093, 509];
 
@@ -60,6 +62,8 @@ pub(crate) struct Facts {
     pub(crate) attentions: Attentions,
     /// For each value whether its elements depend on what the caller gives.
     pub(crate) varies: Vec<bool>,
+    /// Places that could not be read exactly.
+    warnings: usize,
     /// What literals and computed numbers hold; offsets are into the outline.
     contents: Contents,
     outline: Bytes,
@@ -74,7 +78,7 @@ pub(crate) struct Facts {
 impl Facts {
     fn read(document: &Document, outline: &bytes::Bytes, bindings: &Bindings) -> Result<Self, RewriteError> {
         let (loaded, tensors) = fusewright_onnx::read_names(outline.clone(), &|_| None, bindings)?;
-        let Loaded { graph, contents, .. } = loaded;
+        let Loaded { graph, contents, warnings, .. } = loaded;
         let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
         let numbers = Numbers { contents: &contents, outline };
         let known = |value: ValueId, at: u64| numbers.at(&graph, value, at);
@@ -91,7 +95,7 @@ impl Facts {
         let made = document.slots.iter().flat_map(|slot| slot.node().outputs.iter());
         let names = made.chain(&document.inputs).cloned().collect();
         let scaled = scaled(document, &graph);
-        Ok(Self { graph, consumers, attentions, varies, contents, outline: outline.clone(), tensors, names, scaled })
+        Ok(Self { graph, consumers, attentions, varies, warnings: warnings.len(), contents, outline: outline.clone(), tensors, names, scaled })
     }
 
     /// The operand that a node multiplies with a number, and the number.
@@ -167,6 +171,26 @@ fn scaled(document: &Document, graph: &Graph) -> HashMap<NodeId, (usize, f64)> {
     graph.nodes().filter_map(|(id, _)| Some((id, factor(id)?))).collect()
 }
 
+/// Which open extents are given one size: for each the first that it equals, and whether all batches do. Exporters give
+/// the extents of each input names of their own, and a model may work only where some are equal.
+fn equalities(dims: &[BoundDim]) -> Vec<(Vec<usize>, bool)> {
+    let own: Vec<usize> = (0..dims.len()).collect();
+    let lengths: Vec<usize> = own.iter().copied().filter(|&at| dims[at].size != 1).take(LENGTHS).collect();
+    let mut all = vec![(own.clone(), false), (own.clone(), true)];
+    for (position, &first) in lengths.iter().enumerate() {
+        for &other in &lengths[position + 1..] {
+            let mut equal = own.clone();
+            equal[other] = first;
+            all.push((equal, true));
+        }
+    }
+    if lengths.len() > 2 {
+        let equal = own.iter().map(|at| if lengths.contains(at) { lengths[0] } else { *at });
+        all.push((equal.collect(), true));
+    }
+    all
+}
+
 /// Both readings, the same one twice where nothing is open.
 pub(crate) struct Readings {
     pub(crate) first: Facts,
@@ -181,25 +205,33 @@ impl Readings {
         if assumed.graph.dims.is_empty() {
             return Ok(Some(Self { first: assumed, second: None }));
         }
-        // Exporters give the batch of each input a name of its own; a model may work only where these are equal.
-        let sized = |shift: usize, one_batch: bool| -> Bindings {
+        let dims = &assumed.graph.dims;
+        let sized = |shift: usize, equal: &[usize], one_batch: bool| -> Bindings {
             let size = |position: usize, assumed: u64| match (one_batch, assumed) {
                 (true, 1) => SIZES[shift],
-                _ => SIZES[(position + shift + usize::from(one_batch)) % SIZES.len()],
+                _ => SIZES[(equal[position] + shift + usize::from(one_batch)) % SIZES.len()],
             };
-            let dims = assumed.graph.dims.iter().enumerate();
+            let dims = dims.iter().enumerate();
             dims.map(|(position, dim)| (dim.name.clone(), size(position, dim.size))).collect()
         };
         let mut best: Option<(usize, Self)> = None;
-        for one_batch in [false, true] {
-            let read = |shift| Facts::read(document, &outline, &sized(shift, one_batch));
-            let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else { continue };
-            let found = first.attentions.sites.len().min(second.attentions.sites.len());
-            if best.as_ref().is_none_or(|(known, _)| found > *known) {
-                best = Some((found, Self { first, second: Some(second) }));
-            }
-            if found >= assumed.attentions.sites.len() {
-                break;
+        // Unless operators conflict, what is found with equal sizes only may hold for equal sizes only.
+        let mut conflicts = false;
+        for (equal, one_batch) in equalities(dims) {
+            if conflicts || equal.iter().enumerate().all(|(own, &other)| own == other) {
+                let read = |shift| Facts::read(document, &outline, &sized(shift, &equal, one_batch));
+                let (Ok(first), Ok(second)) = (read(0), read(SHIFT)) else {
+                    conflicts = true;
+                    continue;
+                };
+                conflicts |= first.warnings > assumed.warnings;
+                let found = first.attentions.sites.len().min(second.attentions.sites.len());
+                if best.as_ref().is_none_or(|(known, _)| found > *known) {
+                    best = Some((found, Self { first, second: Some(second) }));
+                }
+                if found >= assumed.attentions.sites.len() {
+                    break;
+                }
             }
         }
         Ok(best.map(|(_, readings)| readings))

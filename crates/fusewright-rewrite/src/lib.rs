@@ -37,6 +37,7 @@ mod version;
 mod wire;
 mod write;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use bytes::Bytes;
@@ -55,20 +56,31 @@ pub(crate) const MICROSOFT: &str = "com.microsoft";
 /// From this version of the standard operators on there is `Attention`.
 const ATTENTION: i64 = 23;
 
+/// Which projections that read one tensor become one product.
+#[derive(Clone, Copy, Debug)]
+pub enum Packing<'a> {
+    /// None.
+    Never,
+    /// All.
+    Always,
+    /// Those whose products have these results.
+    These(&'a BTreeSet<String>),
+}
+
 /// What a model is rewritten for.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// Which operators it may use.
     pub target: Target,
     /// The version of the standard operators that it is brought to; that of the model where absent.
     pub opset: Option<i64>,
-    /// Projections that read one tensor become one product.
-    pub pack: bool,
+    /// Projections that become one product.
+    pub pack: Packing<'a>,
 }
 
-impl Default for Options {
+impl Default for Options<'_> {
     fn default() -> Self {
-        Self { target: Target::Onnx, opset: None, pack: false }
+        Self { target: Target::Onnx, opset: None, pack: Packing::Never }
     }
 }
 
@@ -103,7 +115,7 @@ impl Rewritten {
 }
 
 /// Rewrites a model. `files` gives the files beside it by their relative names, mapped.
-pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Rewritten, RewriteError> {
+pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options<'_>) -> Result<Rewritten, RewriteError> {
     // The reader refuses what is broken, with its place.
     fusewright_onnx::read(model.clone(), &|name| files(name).map(|file| file.len() as u64), &Bindings::default())?;
     let mut document = Document::read(model, files)?;
@@ -115,15 +127,7 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     let version = document.version("").unwrap_or(0);
     if options.target == Target::Ort || version >= ATTENTION {
         match Readings::of(&document)? {
-            Some(mut readings) => {
-                constants::fold(&mut document, &readings, &mut report);
-                redundant::remove(&mut document, &readings, &mut report);
-                if attention::rotary::rewrite(&mut document, &readings, options.target, &mut report) > 0 {
-                    cleanup::clean(&mut document, &mut report);
-                    readings = Readings::of(&document)?.unwrap_or(readings);
-                }
-                attention::rewrite(&mut document, &readings, options.target, &mut report);
-            }
+            Some(readings) => simplify(&mut document, readings, options.target, &mut report)?,
             None => report.notes.push(
                 "attention is left as it is: what is open cannot be told from what is fixed, since the model does not work \
                  at other sizes than those of its export"
@@ -134,11 +138,37 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     cleanup::clean(&mut document, &mut report);
     let facts = Facts::of(&document)?;
     patterns::rewrite(&mut document, &facts, options.target, &mut report);
-    if options.pack {
-        packing::rewrite(&mut document, &mut report);
-    }
+    packing::rewrite(&mut document, options.pack, &mut report);
     cleanup::clean(&mut document, &mut report);
     report.after = document.counts();
     fusewright_onnx::read(document.outline(), &|_| None, &Bindings::default()).map_err(RewriteError::Broken)?;
     Ok(Rewritten { document, report })
+}
+
+/// Everything that holds at every size only where two readings agree.
+fn simplify(
+    document: &mut Document,
+    mut readings: Readings,
+    target: Target,
+    report: &mut Report,
+) -> Result<(), RewriteError> {
+    let steps: [fn(&mut Document, &Readings, Target, &mut Report) -> u64; 2] = [
+        |document, readings, _, report| {
+            constants::fold(document, readings, report) + redundant::remove(document, readings, report)
+        },
+        attention::rotary::rewrite,
+    ];
+    for step in steps {
+        if step(document, &readings, target, report) == 0 {
+            continue;
+        }
+        cleanup::clean(document, report);
+        // Names that the readings know may be gone.
+        match Readings::of(document)? {
+            Some(again) => readings = again,
+            None => return Ok(()),
+        }
+    }
+    attention::rewrite(document, &readings, target, report);
+    Ok(())
 }

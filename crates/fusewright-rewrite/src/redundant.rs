@@ -17,8 +17,8 @@ const SAME_ORDER: [&str; 5] = ["Reshape", "Flatten", "Squeeze", "Unsqueeze", "Ca
 /// Longest row of reshapes that becomes one.
 const ROUNDS: usize = 8;
 
-/// Takes them out.
-pub(crate) fn remove(document: &mut Document, readings: &Readings, report: &mut Report) {
+/// Takes them out; gives how many.
+pub(crate) fn remove(document: &mut Document, readings: &Readings, report: &mut Report) -> u64 {
     let mut nodes = casts(document, readings) + idle(document, readings);
     for _ in 0..ROUNDS {
         let joined = reshapes(document);
@@ -32,6 +32,7 @@ pub(crate) fn remove(document: &mut Document, readings: &Readings, report: &mut 
         let (module, op) = (String::new(), String::new());
         report.changes.push(Change { rewrite: Rewrite::Redundant, module, op, nodes });
     }
+    nodes
 }
 
 /// The type of a name in both readings.

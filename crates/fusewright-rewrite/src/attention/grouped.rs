@@ -1,4 +1,5 @@
-//! Causal attention as ONNX Runtime's `GroupQueryAttention`: groups of queries share keys and values as they are.
+//! Causal attention as ONNX Runtime's `GroupQueryAttention`: groups of queries share keys and values as they are, or each
+//! has its own.
 //!
 //! The operator always hides what follows. It is told how many rows there are by numbers, and turns queries and keys
 //! itself where both were turned by the same tables from their first row on.
@@ -43,8 +44,7 @@ impl Grouped {
         if !single || !fits {
             return None;
         }
-        let stored = found.key(super::Form::Rows, true)?.kv_heads;
-        (stored < one.heads).then_some(Self {
+        Some(Self {
             heads: one.heads,
             head_dim: one.head_dim,
             scale: one.scale,

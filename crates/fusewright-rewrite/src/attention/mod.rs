@@ -173,20 +173,21 @@ impl<'a> Found<'a> {
         }
         let masks = Masks::of(document, steps, other)?;
         let grouped = if work.target == Target::Ort { Grouped::of(self) } else { None };
-        let plan = match work.target {
-            Target::Ort if grouped.is_some() => self.plan(Form::Rows, Form::Rows, Form::Rows, true),
-            Target::Ort => {
+        let grouped = grouped.and_then(|grouped| Some((grouped, self.plan(Form::Rows, Form::Rows, Form::Rows, true)?)));
+        let (grouped, plan) = match (grouped, work.target) {
+            (Some((grouped, plan)), _) => (Some(grouped), Some(plan)),
+            (None, Target::Ort) => {
                 if steps.softcap.is_some() {
                     return Err("its scores are capped, which MultiHeadAttention does not do");
                 }
                 let rows = self.plan(Form::Rows, Form::Rows, Form::Rows, false);
                 let heads = self.plan(Form::Rows, Form::Heads, Form::Rows, false);
-                cheaper(rows, heads)
+                (None, cheaper(rows, heads))
             }
-            Target::Onnx => {
+            (None, Target::Onnx) => {
                 let rows = self.plan(Form::Rows, Form::Rows, Form::Rows, true);
                 let heads = self.plan(Form::Heads, Form::Heads, Form::Heads, true);
-                cheaper(rows, heads)
+                (None, cheaper(rows, heads))
             }
         };
         let plan = plan.ok_or("its operands cannot be brought into the axes of the operator")?;

@@ -38,7 +38,7 @@ struct Site {
 }
 
 /// Rewrites every rotary embedding that can be; gives how many.
-pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Target, report: &mut Report) -> usize {
+pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Target, report: &mut Report) -> u64 {
     let first = &readings.first;
     let second = readings.second.as_ref().unwrap_or(first);
     let (ones, twos) = (sites(document, first), sites(document, second));

@@ -2,7 +2,7 @@ use super::model::{Dim, Model};
 use super::{graph, interface, nodes, ops, rewritten, written};
 use crate::emit::F32;
 use crate::message::Attribute;
-use crate::{Options, Rewrite, Target, rewrite};
+use crate::{Options, Packing, Rewrite, Target, rewrite};
 
 const ROWS: [Dim; 3] = [Dim::Open("batch"), Dim::Open("seq"), Dim::Fixed(32)];
 
@@ -60,7 +60,7 @@ fn the_standard_operator_needs_its_version() {
     assert_eq!(ops(&after), ["MatMul", "MatMul", "MatMul", "Attention"]);
     let node = nodes(&after).pop().unwrap();
     assert_eq!((node.int("q_num_heads", 0), node.int("kv_num_heads", 0)), (4, 4));
-    let asked = Options { target: Target::Onnx, opset: Some(23), pack: false };
+    let asked = Options { target: Target::Onnx, opset: Some(23), pack: Packing::Never };
     let raised = rewrite(&plain(17).bytes(), &|_| None, &asked).unwrap();
     assert_eq!((raised.opset(), raised.report().count(Rewrite::Attention)), (23, 1));
     assert!(rewrite(&plain(17).bytes(), &|_| None, &Options { opset: Some(12), ..asked }).is_err());

@@ -13,11 +13,11 @@ use fusewright_ir::{Bindings, Graph, Type};
 use prost::Message;
 
 use crate::message::Node;
-use crate::{Options, Rewritten, Target, rewrite};
+use crate::{Options, Packing, Rewritten, Target, rewrite};
 
 /// Rewrites a model that has everything in one file.
 fn rewritten(model: &Bytes, target: Target) -> Rewritten {
-    rewrite(model, &|_| None, &Options { target, opset: None, pack: false }).unwrap()
+    rewrite(model, &|_| None, &Options { target, opset: None, pack: Packing::Never }).unwrap()
 }
 
 /// The written model.
