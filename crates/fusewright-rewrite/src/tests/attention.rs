@@ -86,6 +86,22 @@ fn a_mask_of_the_caller_stays_a_tensor() {
 }
 
 #[test]
+fn one_extent_may_have_two_names() {
+    let mut model = Model::new(17);
+    heads(&mut model);
+    // Only where `words` is `seq` and `texts` is `batch` does the model work.
+    let dims = [Dim::Open("texts"), Dim::Fixed(1), Dim::Fixed(1), Dim::Open("words")];
+    model.input("mask", &dims, F32);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    model.node("Add", &["scaled", "mask"], "masked", vec![]);
+    softmax(&mut model, "masked", -1);
+    end(&mut model);
+    let found = rewritten(&model.bytes(), Target::Ort);
+    assert_eq!((found.report().attentions, found.report().count(Rewrite::Attention)), (1, 1));
+    assert_eq!(graph(&written(&found)).dims, graph(&model.bytes()).dims);
+}
+
+#[test]
 fn scales_before_the_product_are_gathered() {
     let mut model = Model::new(17);
     heads(&mut model);

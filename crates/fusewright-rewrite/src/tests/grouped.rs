@@ -20,10 +20,13 @@ struct Decoder {
     /// Both halves of the tables are the same.
     halves: bool,
     causal: bool,
+    /// How many keys a query sees, its own included.
+    window: Option<i64>,
     turned: bool,
 }
 
-const LLAMA: Decoder = Decoder { opset: 17, heads: (4, 2), width: 16, halves: true, causal: true, turned: true };
+const LLAMA: Decoder =
+    Decoder { opset: 17, heads: (4, 2), width: 16, halves: true, causal: true, window: None, turned: true };
 
 fn scalar(model: &mut Model, name: &str, value: i64) {
     let raw = Some(value.to_le_bytes().to_vec().into());
@@ -67,8 +70,15 @@ impl Decoder {
         model.node("Mul", &["scores", "scale"], "scaled", vec![]);
         let mut scores = "scaled";
         if self.causal {
-            model.node("LessOrEqual", &["keys", "queries"], "seen", vec![]);
-            model.node("Where", &["seen", "nothing", "hidden"], "mask", vec![]);
+            model.node("LessOrEqual", &["keys", "queries"], "before", vec![]);
+            let mut seen = "before";
+            if let Some(window) = self.window {
+                scalar(&mut model, "window", window);
+                model.node("Sub", &["queries", "window"], "edge", vec![]);
+                model.node("Greater", &["keys", "edge"], "near", vec![]).node("And", &["before", "near"], "seen", vec![]);
+                seen = "seen";
+            }
+            model.node("Where", &[seen, "nothing", "hidden"], "mask", vec![]);
             model.node("Add", &["scaled", "mask"], "masked", vec![]);
             scores = "masked";
         }
@@ -152,6 +162,25 @@ fn the_standard_operators_share_heads_and_turn_too() {
 }
 
 #[test]
+fn heads_of_their_own_are_groups_of_one() {
+    let after = written(&rewritten(&Decoder { heads: (4, 4), ..LLAMA }.model().bytes(), Target::Ort));
+    let node = only(&after, "GroupQueryAttention");
+    assert_eq!((node.int("num_heads", 0), node.int("kv_num_heads", 0)), (4, 4));
+}
+
+#[test]
+fn a_window_that_no_small_size_shows_is_a_mask() {
+    for target in Target::ALL {
+        let model = Decoder { opset: 23, window: Some(4096), ..LLAMA }.model().bytes();
+        let after = written(&rewritten(&model, target));
+        let op = if target == Target::Ort { "MultiHeadAttention" } else { "Attention" };
+        let node = only(&after, op);
+        assert_eq!(node.int("is_causal", 0) + node.int("unidirectional", 0), 0);
+        assert!(ops(&after).contains(&"Where".to_owned()), "the mask stays");
+    }
+}
+
+#[test]
 fn what_only_looks_like_it_stays() {
     let open = written(&rewritten(&Decoder { causal: false, ..LLAMA }.model().bytes(), Target::Ort));
     assert!(ops(&open).contains(&"MultiHeadAttention".to_owned()), "keys that follow are seen");
@@ -160,4 +189,40 @@ fn what_only_looks_like_it_stays() {
     assert!(found.report().skips.iter().any(|skip| skip.rewrite == Rewrite::Rotary));
     let narrow = written(&rewritten(&Decoder { width: 4, ..LLAMA }.model().bytes(), Target::Ort));
     assert!(!ops(&narrow).contains(&"GroupQueryAttention".to_owned()), "heads of 4 are too narrow");
+}
+
+#[test]
+fn a_mask_that_is_written_in_the_file_is_told_too() {
+    // As exporters write it for a fixed length, larger than what shapes are computed from.
+    let length = 300_i64;
+    let whole = |windowed: bool| {
+        let mut model = Model::new(17);
+        let dims = [Dim::Fixed(1), Dim::Fixed(length), Dim::Fixed(32)];
+        model.input("x", &dims, F32).ints("split", &[0, 0, 2, 16]).ints("join", &[0, 0, 32]).number("nothing", 0.0);
+        model.number("hidden", f32::MIN);
+        let sees = |row: i64, column: i64| column <= row && !(windowed && column + 200 <= row);
+        let all = (0..length).flat_map(|row| (0..length).map(move |column| (row, column)));
+        let raw: Vec<u8> = all.map(|(row, column)| u8::from(sees(row, column))).collect();
+        let dims = vec![1, 1, length, length];
+        model.tensor(&TensorMessage {
+            name: "seen".to_owned(),
+            data_type: 9,
+            dims,
+            raw: Some(raw.into()),
+            ..TensorMessage::default()
+        });
+        for (name, order) in [("q", [0, 2, 1, 3]), ("k", [0, 2, 3, 1]), ("v", [0, 2, 1, 3])] {
+            let [weight, rows, apart, moved] = ["w", "rows", "apart", "heads"].map(|part| format!("{part}_{name}"));
+            model.weight(&weight, &[32, 32]).node("MatMul", &["x", &weight], &rows, vec![]);
+            model.node("Reshape", &[&rows, "split"], &apart, vec![]).perm(&apart, &moved, &order);
+        }
+        model.node("Where", &["seen", "nothing", "hidden"], "mask", vec![]);
+        model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Add", &["scores", "mask"], "masked", vec![]);
+        model.node("Softmax", &["masked"], "weights", axis(-1)).node("MatMul", &["weights", "heads_v"], "mixed", vec![]);
+        model.perm("mixed", "moved", &[0, 2, 1, 3]).node("Reshape", &["moved", "join"], "y", vec![]);
+        model.output("y", &[Dim::Fixed(1), Dim::Fixed(length), Dim::Fixed(32)]);
+        written(&rewritten(&model.bytes(), Target::Ort))
+    };
+    assert!(ops(&whole(false)).contains(&"GroupQueryAttention".to_owned()));
+    assert!(ops(&whole(true)).contains(&"MultiHeadAttention".to_owned()));
 }
