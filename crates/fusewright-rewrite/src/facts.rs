@@ -3,6 +3,7 @@
 //! What a rewrite reads off the graph must hold at every size. It is read off twice, with sizes that no other extent is
 //! likely to have, and taken where both readings say the same: an extent that differs between them is an open one.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use fusewright_ir::ops::{Binary, Pointwise};
@@ -13,7 +14,7 @@ use fusewright_pattern::{Attentions, find_attentions_knowing};
 
 use crate::RewriteError;
 use crate::document::Document;
-use crate::literal;
+use crate::{literal, regular};
 
 /// Sizes for open dims; none is 1, which broadcasts. The second reading begins elsewhere in the list.
 const SIZES: [u64; 16] = [3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59];
@@ -32,6 +33,14 @@ struct Numbers<'a> {
 }
 
 impl Numbers<'_> {
+    /// The shape and all elements, row by row.
+    fn all(self, graph: &Graph, value: ValueId) -> Option<(Vec<u64>, Vec<f64>)> {
+        self.at(graph, value, 0)?;
+        let tensor = graph.tensor(value)?;
+        let all = (0..tensor.elements()).map(|at| self.at(graph, value, at)).collect::<Option<_>>()?;
+        Some((tensor.shape.to_vec(), all))
+    }
+
     /// The element at a position, counted row by row.
     #[allow(clippy::cast_precision_loss, reason = "numbers that masks and tables are made of are small")]
     fn at(self, graph: &Graph, value: ValueId, at: u64) -> Option<f64> {
@@ -81,7 +90,12 @@ impl Facts {
         let Loaded { graph, contents, warnings, .. } = loaded;
         let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
         let numbers = Numbers { contents: &contents, outline };
-        let known = |value: ValueId, at: u64| numbers.at(&graph, value, at);
+        let asked: RefCell<HashMap<ValueId, bool>> = RefCell::default();
+        let known = |value: ValueId, at: u64| {
+            let is_regular = || numbers.all(&graph, value).is_some_and(|(shape, all)| regular::is_regular(&shape, &all));
+            let wanted = *asked.borrow_mut().entry(value).or_insert_with(is_regular);
+            numbers.at(&graph, value, at).filter(|_| wanted)
+        };
         let attentions = find_attentions_knowing(&graph, &storage, &consumers, &known);
         let mut varies = vec![false; graph.value_count()];
         for (id, value) in graph.values() {
@@ -126,8 +140,7 @@ impl Facts {
     /// The numbers of a value that no node makes, where they are there; truth values are 0 and 1.
     pub(crate) fn numbers(&self, value: ValueId) -> Option<Vec<f64>> {
         let numbers = Numbers { contents: &self.contents, outline: &self.outline };
-        let count = self.graph.tensor(value)?.elements();
-        (0..count).map(|at| numbers.at(&self.graph, value, at)).collect()
+        numbers.all(&self.graph, value).map(|(_, numbers)| numbers)
     }
 
     /// The value is a result of the graph.

@@ -28,6 +28,7 @@ mod packing;
 mod patterns;
 mod recipe;
 mod redundant;
+mod regular;
 mod report;
 mod target;
 mod tensors;
