@@ -17,7 +17,17 @@ use crate::tensors::{Payload, Tensor};
 
 /// Operators that only pick, join and re-describe the elements of their first operands.
 const MOVING: [&str; 11] = [
-    "Gather", "Slice", "Squeeze", "Unsqueeze", "Reshape", "Concat", "Cast", "Identity", "Split", "Transpose", "Flatten",
+    "Gather",
+    "Slice",
+    "Squeeze",
+    "Unsqueeze",
+    "Reshape",
+    "Concat",
+    "Cast",
+    "Identity",
+    "Split",
+    "Transpose",
+    "Flatten",
 ];
 /// Operators whose single-precision results are those of double precision, rounded.
 const ROUNDED: [&str; 7] = ["Add", "Sub", "Mul", "Div", "Sqrt", "Neg", "Abs"];

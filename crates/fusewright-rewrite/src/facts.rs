@@ -6,9 +6,11 @@
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use fusewright_ir::ops::{Binary, Pointwise};
 use bytes::Bytes;
-use fusewright_ir::{Bindings, BoundDim, Consumers, Content, Contents, DType, Graph, Loaded, NodeId, Op, Origin, Storage, ValueId};
+use fusewright_ir::ops::{Binary, Pointwise};
+use fusewright_ir::{
+    Bindings, BoundDim, Consumers, Content, Contents, DType, Graph, Loaded, NodeId, Op, Origin, Storage, ValueId,
+};
 use fusewright_onnx::Names;
 use fusewright_pattern::{Attentions, find_attentions_knowing};
 
@@ -92,7 +94,8 @@ impl Facts {
         let numbers = Numbers { contents: &contents, outline };
         let asked: RefCell<HashMap<ValueId, bool>> = RefCell::default();
         let known = |value: ValueId, at: u64| {
-            let is_regular = || numbers.all(&graph, value).is_some_and(|(shape, all)| regular::is_regular(&shape, &all));
+            let is_regular =
+                || numbers.all(&graph, value).is_some_and(|(shape, all)| regular::is_regular(&shape, &all));
             let wanted = *asked.borrow_mut().entry(value).or_insert_with(is_regular);
             numbers.at(&graph, value, at).filter(|_| wanted)
         };
@@ -109,7 +112,18 @@ impl Facts {
         let made = document.slots.iter().flat_map(|slot| slot.node().outputs.iter());
         let names = made.chain(&document.inputs).cloned().collect();
         let scaled = scaled(document, &graph);
-        Ok(Self { graph, consumers, attentions, varies, warnings: warnings.len(), contents, outline: outline.clone(), tensors, names, scaled })
+        Ok(Self {
+            graph,
+            consumers,
+            attentions,
+            varies,
+            warnings: warnings.len(),
+            contents,
+            outline: outline.clone(),
+            tensors,
+            names,
+            scaled,
+        })
     }
 
     /// The operand that a node multiplies with a number, and the number.

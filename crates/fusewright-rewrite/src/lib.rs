@@ -146,6 +146,9 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options<'_>) -> Resul
     Ok(Rewritten { document, report })
 }
 
+/// A rewrite that gives how many places it changed.
+type Step = fn(&mut Document, &Readings, Target, &mut Report) -> u64;
+
 /// Everything that holds at every size only where two readings agree.
 fn simplify(
     document: &mut Document,
@@ -153,13 +156,10 @@ fn simplify(
     target: Target,
     report: &mut Report,
 ) -> Result<(), RewriteError> {
-    let steps: [fn(&mut Document, &Readings, Target, &mut Report) -> u64; 2] = [
-        |document, readings, _, report| {
-            constants::fold(document, readings, report) + redundant::remove(document, readings, report)
-        },
-        attention::rotary::rewrite,
-    ];
-    for step in steps {
+    let folded: Step = |document, readings, _, report| {
+        constants::fold(document, readings, report) + redundant::remove(document, readings, report)
+    };
+    for step in [folded, attention::rotary::rewrite] {
         if step(document, &readings, target, report) == 0 {
             continue;
         }

@@ -183,13 +183,11 @@ impl Tensor {
 
     /// The message as an analysis reads it: without data where they are large, unless they are those of a mask.
     pub(crate) fn outline(&self) -> Vec<u8> {
-        match self.message() {
-            Some(message) => message.encode_to_vec(),
-            None => {
-                let raw = self.bytes().filter(|bytes| self.is_plane() && bytes.len() <= MASK);
-                TensorMessage { raw: Some(raw.unwrap_or_default()), ..self.described() }.encode_to_vec()
-            }
+        if let Some(message) = self.message() {
+            return message.encode_to_vec();
         }
+        let raw = self.bytes().filter(|bytes| self.is_plane() && bytes.len() <= MASK);
+        TensorMessage { raw: Some(raw.unwrap_or_default()), ..self.described() }.encode_to_vec()
     }
 
     /// One plane with a row and a column for each position: what a mask is like, and no weight.

@@ -6,8 +6,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use fusewright_report::{AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport};
 use fusewright_device::Device;
+use fusewright_report::{AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport};
 use fusewright_rewrite::{Options, Packing, Rewrite, Rewritten, Target};
 
 use crate::load::Content;

@@ -84,8 +84,8 @@ fn sites(document: &Document, facts: &Facts) -> Vec<Site> {
     let found = find(&Surroundings::new(graph, &storage, &facts.consumers, &facts.attentions), &library);
     let makers = document.makers();
     let site = |candidate: &fusewright_pattern::Candidate| {
-        let named = |wanted: &str| candidate.values.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
-        let (x, tables) = (named("x")?, [named("cos")?, named("sin")?]);
+        let value_of = |wanted: &str| candidate.values.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+        let (x, tables) = (value_of("x")?, [value_of("cos")?, value_of("sin")?]);
         let &[result] = &graph.node(*candidate.nodes.last()?).outputs[..] else { return None };
         let names = tables.map(|table| {
             candidate.nodes.iter().find_map(|&id| {

@@ -87,7 +87,8 @@ fn a_model_cut_off_anywhere_is_an_error_or_a_model() {
     for at in (0..whole.len()).step_by(5) {
         let mut broken = whole.to_vec();
         broken[at] ^= 0x55;
-        let _ = rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: Packing::Never });
+        let _ =
+            rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: Packing::Never });
     }
 }
 

@@ -54,13 +54,21 @@ impl Decoder {
             self.tables(&mut model);
         }
         for (name, count) in [("q", heads), ("k", shared), ("v", shared)] {
-            let [weight, rows, apart, split, moved] = ["w", "rows", "apart", "split", "heads"].map(|p| format!("{p}_{name}"));
+            let [weight, rows, apart, split, moved] =
+                ["w", "rows", "apart", "split", "heads"].map(|p| format!("{p}_{name}"));
             model.weight(&weight, &[32, count * width]).node("MatMul", &["x", &weight], &rows, vec![]);
             model.ints(&split, &[0, 0, count, width]).node("Reshape", &[&rows, &split], &apart, vec![]);
             model.perm(&apart, &moved, &[0, 2, 1, 3]);
         }
-        let [q, k] = if self.turned { ["q", "k"].map(|name| turn(&mut model, name)) } else { ["heads_q", "heads_k"].map(str::to_owned) };
-        model.ints("apart", &[2]).ints("groups", &[1, 1, heads / shared, 1, 1]).ints("together", &[0, heads, -1, width]);
+        let [q, k] = if self.turned {
+            ["q", "k"].map(|name| turn(&mut model, name))
+        } else {
+            ["heads_q", "heads_k"].map(str::to_owned)
+        };
+        model
+            .ints("apart", &[2])
+            .ints("groups", &[1, 1, heads / shared, 1, 1])
+            .ints("together", &[0, heads, -1, width]);
         for (from, to) in [(k.as_str(), "all_k"), ("heads_v", "all_v")] {
             let [wide, each] = ["wide", "each"].map(|part| format!("{part}_{to}"));
             model.node("Unsqueeze", &[from, "apart"], &wide, vec![]).node("Expand", &[&wide, "groups"], &each, vec![]);
@@ -75,7 +83,12 @@ impl Decoder {
             if let Some(window) = self.window {
                 scalar(&mut model, "window", window);
                 model.node("Sub", &["queries", "window"], "edge", vec![]);
-                model.node("Greater", &["keys", "edge"], "near", vec![]).node("And", &["before", "near"], "seen", vec![]);
+                model.node("Greater", &["keys", "edge"], "near", vec![]).node(
+                    "And",
+                    &["before", "near"],
+                    "seen",
+                    vec![],
+                );
                 seen = "seen";
             }
             model.node("Where", &[seen, "nothing", "hidden"], "mask", vec![]);
@@ -126,7 +139,11 @@ fn shared_heads_are_not_repeated() {
     let node = only(&after, "GroupQueryAttention");
     assert_eq!(node.inputs[..5], ["rows_q", "rows_k", "rows_v", "", ""]);
     assert_eq!((node.int("num_heads", 0), node.int("kv_num_heads", 0), node.int("do_rotary", 0)), (4, 2, 0));
-    assert!(!ops(&after).iter().any(|op| ["Transpose", "Softmax", "Where"].contains(&op.as_str())), "{:?}", ops(&after));
+    assert!(
+        !ops(&after).iter().any(|op| ["Transpose", "Softmax", "Where"].contains(&op.as_str())),
+        "{:?}",
+        ops(&after)
+    );
     assert_eq!(interface(&graph(&after)), interface(&graph(&before)));
     assert_eq!(graph(&after).dims, graph(&before).dims);
     assert_eq!(written(&rewritten(&after, Target::Ort)), after, "nothing is left to do");
@@ -216,8 +233,18 @@ fn a_mask_that_is_written_in_the_file_is_told_too() {
             model.node("Reshape", &[&rows, "split"], &apart, vec![]).perm(&apart, &moved, &order);
         }
         model.node("Where", &["seen", "nothing", "hidden"], "mask", vec![]);
-        model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Add", &["scores", "mask"], "masked", vec![]);
-        model.node("Softmax", &["masked"], "weights", axis(-1)).node("MatMul", &["weights", "heads_v"], "mixed", vec![]);
+        model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node(
+            "Add",
+            &["scores", "mask"],
+            "masked",
+            vec![],
+        );
+        model.node("Softmax", &["masked"], "weights", axis(-1)).node(
+            "MatMul",
+            &["weights", "heads_v"],
+            "mixed",
+            vec![],
+        );
         model.perm("mixed", "moved", &[0, 2, 1, 3]).node("Reshape", &["moved", "join"], "y", vec![]);
         model.output("y", &[Dim::Fixed(1), Dim::Fixed(length), Dim::Fixed(32)]);
         written(&rewritten(&model.bytes(), Target::Ort))

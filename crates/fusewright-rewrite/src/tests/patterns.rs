@@ -66,8 +66,9 @@ fn projections(model: &mut Model, third: i64) {
 fn projections_of_one_tensor_are_packed_on_request() {
     let mut model = Model::new(17);
     projections(&mut model, 8);
-    let packed =
-        |bytes: &Bytes| rewrite(bytes, &|_| None, &Options { target: Target::Onnx, opset: None, pack: Packing::Always }).unwrap();
+    let packed = |bytes: &Bytes| {
+        rewrite(bytes, &|_| None, &Options { target: Target::Onnx, opset: None, pack: Packing::Always }).unwrap()
+    };
     let found = packed(&model.bytes());
     let after = written(&found);
     assert_eq!(ops(&after), ["MatMul", "Add", "Split"]);

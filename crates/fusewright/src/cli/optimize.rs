@@ -22,8 +22,7 @@ pub(crate) fn run(arguments: &OptimizeArguments) -> Result<(), Failure> {
         output::check(&OutputArguments { output: Some(path.to_owned()), force: arguments.force })?;
     }
     let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
-    let options =
-        OptimizeOptions { target: arguments.target, opset: arguments.opset, pack: arguments.pack, device };
+    let options = OptimizeOptions { target: arguments.target, opset: arguments.opset, pack: arguments.pack, device };
     let optimized = optimize(&arguments.model, options)?;
     if let Some(path) = output {
         optimized.write(path, arguments.force)?;
