@@ -34,6 +34,7 @@ mod optimize;
 pub mod page;
 mod patterns;
 mod plan_set;
+mod run_report;
 mod session;
 mod similar;
 mod skeleton;
@@ -45,13 +46,14 @@ pub use device::{device, device_file};
 pub use error::Error;
 pub use files::ModelFiles;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
-pub use measure::{RunGroup, RunReport, RunRequest, RunStrategy};
+pub use measure::RunRequest;
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use optimize::{OptimizeOptions, Optimized, optimize};
 pub use patterns::{
     WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
 };
 pub use plan_set::{PlanOptions, PlanSet};
+pub use run_report::{RunGroup, RunReport, RunStrategy};
 pub use session::{Model, Session};
 pub use skeleton::{Ranges, skeleton};
 pub use strategy::Strategy;

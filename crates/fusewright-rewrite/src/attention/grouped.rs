@@ -6,6 +6,7 @@
 
 use fusewright_ir::DType;
 
+use super::masks::Masks;
 use super::{Found, Plan, Reason, Work};
 use crate::MICROSOFT;
 use crate::document::{Document, Slot};
@@ -37,10 +38,11 @@ struct Turned {
 
 impl Grouped {
     /// What the operator is told, where it computes the attention.
-    pub(super) fn of(found: &Found<'_>) -> Option<Self> {
+    pub(super) fn of(found: &Found<'_>, masks: &Masks) -> Option<Self> {
         let [one, two] = &found.steps;
         let single = found.facts[0].graph.tensor(one.query).is_some_and(|tensor| tensor.dtype == DType::F32);
-        let fits = one.causal && two.causal && one.head_dim == one.value_dim && one.head_dim.is_multiple_of(WIDTH);
+        let causal = one.causal && two.causal || masks.is_causal();
+        let fits = causal && one.head_dim == one.value_dim && one.head_dim.is_multiple_of(WIDTH);
         if !single || !fits {
             return None;
         }

@@ -4,6 +4,7 @@
 //! reshapes and transposes are taken from the rows that they came from, so those steps go too. Masks stay the tensors
 //! that they are, except for one that hides what follows at every size, which becomes a flag.
 
+mod constants;
 mod grouped;
 mod masks;
 mod operands;
@@ -20,6 +21,7 @@ use crate::facts::{Facts, Readings};
 use crate::message::Attribute;
 use crate::report::{Change, Report, Rewrite, Skip};
 use crate::target::Target;
+use constants::Known;
 use fusewright_ir::DType;
 use grouped::Grouped;
 use masks::{Lengths, Made, Masks};
@@ -28,7 +30,13 @@ use scores::{Action, Fills, Reason, Steps, steps};
 
 /// Rewrites every attention that can be.
 pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Target, report: &mut Report) {
-    let mut work = Work { emitter: Emitter::new(document), made: Made::new(), fills: Fills::of(document), target };
+    let mut work = Work {
+        emitter: Emitter::new(document),
+        made: Made::new(),
+        known: Known::new(),
+        fills: Fills::of(document),
+        target,
+    };
     let first = &readings.first;
     let second = readings.second.as_ref().unwrap_or(first);
     report.attentions = first.attentions.sites.len() as u64;
@@ -69,6 +77,7 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
 struct Work {
     emitter: Emitter,
     made: Made,
+    known: Known,
     fills: Fills,
     target: Target,
 }
@@ -171,8 +180,8 @@ impl<'a> Found<'a> {
         if (replaces || steps.guarded) && !single {
             return Err("its mask replaces numbers that are not of single precision");
         }
-        let masks = Masks::of(document, steps, other)?;
-        let grouped = if work.target == Target::Ort { Grouped::of(self) } else { None };
+        let masks = Masks::of(document, &mut work.known, steps, other)?;
+        let grouped = if work.target == Target::Ort { Grouped::of(self, &masks) } else { None };
         let grouped = grouped.and_then(|grouped| Some((grouped, self.plan(Form::Rows, Form::Rows, Form::Rows, true)?)));
         let (grouped, plan) = match (grouped, work.target) {
             (Some((grouped, plan)), _) => (Some(grouped), Some(plan)),
@@ -209,12 +218,12 @@ impl<'a> Found<'a> {
         if (plan.value.factor - 1.0).abs() > 1e-12 {
             return Err("its values are scaled");
         }
-        let Work { emitter, made, fills, target } = work;
+        let Work { emitter, made, fills, target, .. } = work;
         let target = *target;
         let [query, key, value] =
             [&plan.query, &plan.key, &plan.value].map(|way| emitter.recipe(place, &way.recipe, &way.name, None));
         let scale = steps.scale * plan.query.factor * plan.key.factor;
-        let causal = steps.causal && self.steps[1].causal;
+        let causal = steps.causal && self.steps[1].causal || masks.is_causal();
         let rows = |form: Form| if form == Form::Rows { 1 } else { 2 };
         let bias = if masks.is_empty() || causal {
             None
