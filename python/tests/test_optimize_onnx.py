@@ -112,6 +112,30 @@ def test_optimized_models_agree(built, tmp_path, name, form, dynamic):
     check(built, tmp_path, name, form, dynamic)
 
 
+def test_a_device_decides_what_is_packed(built, tmp_path):
+    model = tmp_path / "model.onnx"
+    export(case("llama"), "dynamo-20", False, model)
+    inputs = list(feeds(case("llama"), False))
+    before = results(model, inputs)
+    packed = {}
+    for options in (["--pack"], ["--hw", "h100-sxm"], []):
+        output = tmp_path / "packed.onnx"
+        arguments = ["optimize", model, "-o", output, "--force", "--format", "json"]
+        ran = subprocess.run(
+            [built, *arguments, "--target", "ort", *options],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        changes = json.loads(ran.stdout)["changes"]
+        packed["".join(options)] = sum(each["rewrite"] == "packed-projections" for each in changes)
+        for one, other in zip(before, results(output, inputs), strict=True):
+            for left, right in zip(one, other, strict=True):
+                assert difference(left, right) <= TOLERANCE
+    assert packed[""] == 0
+    assert 0 < packed["--hwh100-sxm"] <= packed["--pack"]
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize(("name", "form", "dynamic"), ALL)
 def test_all_optimized_models_agree(built, tmp_path, name, form, dynamic):
