@@ -109,6 +109,7 @@ def optimize(
     target: str = "onnx",
     opset: int | None = None,
     pack: bool = False,
+    hw: str | PathLike[str] | None = None,
     force: bool = False,
     width: int = 80,
 ) -> tuple[str, str]: ...

@@ -68,15 +68,18 @@ def optimize(
     target: str = "onnx",
     opset: int | None = None,
     pack: bool = False,
+    hw: str | os.PathLike[str] | None = None,
     force: bool = False,
 ) -> Page:
     """Rewrites an ONNX file and writes it to ``output``; what was done, as a page with figures.
 
     ``target`` is ``onnx`` for standard operators, of the version ``opset`` where given, or ``ort``
-    for those of ONNX Runtime too; ``pack`` makes projections of one tensor one product. Without ``output`` nothing is written; an existing file is
-    replaced with ``force``. For live modules there is ``fusewright.torch.optimize``.
+    for those of ONNX Runtime too; ``pack`` makes projections of one tensor one product, ``hw`` only
+    those for which that is predicted to be faster on this device. Without ``output`` nothing is
+    written; an existing file is replaced with ``force``. For live modules there is
+    ``fusewright.torch.optimize``.
     """
-    data, text = native().optimize(path, output, target=target, opset=opset, pack=pack, force=force)
+    data, text = native().optimize(path, output, target=target, opset=opset, pack=pack, hw=hw, force=force)
     return Page(json.loads(data), text)
 
 

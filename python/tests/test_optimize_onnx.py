@@ -29,17 +29,14 @@ NOT_EXPORTED = {
     ("whisper", "ts-17"),
 }
 
-# Where the exporter gives one extent two names, and the shapes of a mask and of the scores cannot be shown to agree.
-UNSEEN = {
-    ("gpt2-masked", "dynamo-20", True): 0,
-    ("gpt2-eager", "dynamo-20", True): 0,
-    ("gpt2-eager", "dynamo-23", True): 0,
-}
-"""How many attentions are found in these."""
+GROUPED = {"gpt2", "llama", "qwen3"}
+"""Decoders without a mask of the caller: each of their attentions is one of grouped queries for ONNX Runtime."""
 
 QUICK = [
     ("bert-masked", "ts-17", True),
     ("llama-masked", "ts-17", True),
+    ("llama", "dynamo-20", True),
+    ("gpt2-masked", "dynamo-20", True),
     ("t5", "ts-17", True),
     ("vit", "ts-17", True),
     ("swin", "ts-17", False),
@@ -97,10 +94,12 @@ def check(built: Path, folder: Path, name: str, form: str, dynamic: bool) -> Non
         ran = subprocess.run([built, *arguments], capture_output=True, text=True, check=True)
         report = json.loads(ran.stdout)
         attention = report["attention"]
-        expected = UNSEEN.get((name, form, dynamic), wanted.attentions)
-        assert attention["found"] == expected
+        assert attention["found"] == wanted.attentions
         assert attention["fused"] + attention["already"] == attention["found"], report["skipped"]
         assert interface(output) == interface(model)
+        if target == "ort" and name in GROUPED and form == "dynamo-20":
+            fused = [each["operator"] for each in report["changes"] if each["rewrite"] == "attention"]
+            assert fused == ["com.microsoft.GroupQueryAttention"] * wanted.attentions
         if target == "onnx":
             onnx.checker.check_model(output, full_check=True)
         for one, other in zip(before, results(output, inputs), strict=True):
@@ -111,6 +110,30 @@ def check(built: Path, folder: Path, name: str, form: str, dynamic: bool) -> Non
 @pytest.mark.parametrize(("name", "form", "dynamic"), QUICK)
 def test_optimized_models_agree(built, tmp_path, name, form, dynamic):
     check(built, tmp_path, name, form, dynamic)
+
+
+def test_a_device_decides_what_is_packed(built, tmp_path):
+    model = tmp_path / "model.onnx"
+    export(case("llama"), "dynamo-20", False, model)
+    inputs = list(feeds(case("llama"), False))
+    before = results(model, inputs)
+    packed = {}
+    for options in (["--pack"], ["--hw", "h100-sxm"], []):
+        output = tmp_path / "packed.onnx"
+        arguments = ["optimize", model, "-o", output, "--force", "--format", "json"]
+        ran = subprocess.run(
+            [built, *arguments, "--target", "ort", *options],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        changes = json.loads(ran.stdout)["changes"]
+        packed["".join(options)] = sum(each["rewrite"] == "packed-projections" for each in changes)
+        for one, other in zip(before, results(output, inputs), strict=True):
+            for left, right in zip(one, other, strict=True):
+                assert difference(left, right) <= TOLERANCE
+    assert packed[""] == 0
+    assert 0 < packed["--hwh100-sxm"] <= packed["--pack"]
 
 
 @pytest.mark.heavy

@@ -9,6 +9,7 @@ use super::build::{self, Operand};
 use super::content::Known;
 use super::flatten::{Call, Name, Program};
 use super::held::Held;
+use super::known;
 use super::locate::{self, Whole};
 use super::names::Names;
 use super::origin::{Identity, Origins};
@@ -70,6 +71,17 @@ impl<'p, 'm> Emitter<'p, 'm> {
         if let Some(place) = self.held.get_mut(name.0) {
             *place = held;
         }
+    }
+
+    /// What was found out about each name that has a type.
+    pub(crate) fn known_names(&self) -> known::Names {
+        let all = self.held.iter().enumerate();
+        let known = all.filter_map(|(position, held)| {
+            let content = held.known.as_ref().map(|known| locate::known(known));
+            let facts = known::NameFacts { ty: held.ty.clone()?, content };
+            Some((self.program.text(Name(position)).to_owned(), facts))
+        });
+        known.collect()
     }
 
     pub(crate) fn add_input(&mut self, name: Name, ty: TensorType) {

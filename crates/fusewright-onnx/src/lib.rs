@@ -28,6 +28,7 @@ mod external;
 mod flatten;
 mod fold;
 mod held;
+mod known;
 mod locate;
 mod names;
 mod ops;
@@ -43,6 +44,7 @@ mod walk;
 
 pub use error::OnnxError;
 pub use external::External;
+pub use known::{NameFacts, Names};
 
 use bytes::Bytes;
 use fusewright_ir::{Bindings, Loaded};
@@ -55,10 +57,24 @@ pub fn probe(model: &[u8]) -> bool {
 /// Reads a model. `external` gives the size of a file beside the model by its relative name, `None` where there is no
 /// such file; only its size is asked for. `bindings` are sizes for the open dims.
 pub fn read(model: Bytes, external: &External<'_>, bindings: &Bindings) -> Result<Loaded, OnnxError> {
+    Ok(walked(model, external, bindings, false)?.0)
+}
+
+/// As [`read`], with what was found out about each name of the model.
+pub fn read_names(model: Bytes, external: &External<'_>, bindings: &Bindings) -> Result<(Loaded, Names), OnnxError> {
+    walked(model, external, bindings, true)
+}
+
+fn walked(
+    model: Bytes,
+    external: &External<'_>,
+    bindings: &Bindings,
+    names: bool,
+) -> Result<(Loaded, Names), OnnxError> {
     scan::check(&model)?;
     let whole = locate::Whole::of(&model);
     let model = <proto::Model as prost::Message>::decode(model)?;
-    let loaded = walk::graph(&model, whole, external, bindings)?;
+    let (loaded, names) = walk::graph(&model, whole, external, bindings, names)?;
     fusewright_ir::verify(&loaded.graph)?;
-    Ok(loaded)
+    Ok((loaded, names))
 }

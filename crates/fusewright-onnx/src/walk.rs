@@ -15,6 +15,7 @@ use super::external::{Extents, External};
 use super::flatten::{Call, Name, Program, Step};
 use super::fold::{self, Fold};
 use super::held::Held;
+use super::known::Names;
 use super::locate::Whole;
 use super::opset::NEWEST;
 use super::origin::Origins;
@@ -26,13 +27,14 @@ const FUEL: usize = 1 << 26;
 /// Most warnings about recorded shapes that differ from the inferred ones.
 const MAX_CONFLICTS: usize = 16;
 
-/// Builds the graph of a model.
+/// Builds the graph of a model. With `names`, what is known of each name of it comes along.
 pub(crate) fn graph(
     model: &Model,
     whole: Whole,
     external: &External<'_>,
     bindings: &Bindings,
-) -> Result<Loaded, OnnxError> {
+    names: bool,
+) -> Result<(Loaded, Names), OnnxError> {
     let source = model.graph.as_ref().ok_or(OnnxError::NoGraph)?;
     let mut notes = Vec::new();
     let program = Program::new(model, source)?;
@@ -60,8 +62,9 @@ pub(crate) fn graph(
     walk.steps(&program.steps);
     walk.outputs();
     notes.append(&mut walk.emitter.take_notes());
+    let known = if names { walk.emitter.known_names() } else { Names::default() };
     let Emitter { graph, contents, .. } = walk.emitter;
-    Ok(Loaded { graph, warnings: walk.warnings, notes, contents })
+    Ok((Loaded { graph, warnings: walk.warnings, notes, contents }, known))
 }
 
 /// The types of all literals, by name; their data must lie where it can.

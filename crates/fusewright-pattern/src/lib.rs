@@ -11,7 +11,10 @@ mod kind;
 mod projection;
 pub mod rules;
 
-pub use attention::{AttentionKind, AttentionMiss, AttentionSite, Attentions, MaskKind, MissedStep, find_attentions};
+pub use attention::{
+    AttentionKind, AttentionMiss, AttentionSite, Attentions, Known, MaskKind, MissedStep, find_attentions,
+    find_attentions_knowing,
+};
 pub use autocast::{Autocast, AutocastError, autocast};
 pub use decompose::{DecomposeError, decompose};
 pub use engine::{

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use fusewright_ir::{Consumers, Graph, Storage, text, verify};
-use fusewright_pattern::{AttentionKind, Attentions, find_attentions};
+use fusewright_pattern::{AttentionKind, Attentions, MaskKind, find_attentions, find_attentions_knowing};
 
 fn find(body: &str) -> (Graph, Attentions) {
     let graph = text::parse(&format!("graph \"case\" {{\n{body}\n}}")).unwrap();
@@ -37,6 +37,29 @@ fn weights_that_are_also_returned_do_not_hide_the_values() {
         output %c"
     ));
     assert_eq!((found.sites.len(), found.misses.len()), (1, 0));
+}
+
+#[test]
+fn masks_of_literals_are_told_apart_where_their_numbers_are_known() {
+    let body = PROJECTIONS.replace("%p: f32[6, 6] = softmax(%s)", "");
+    let body = body.replace(
+        "{axis = -1}",
+        "%masked: f32[6, 6] = add(%s, %mask)
+        %p: f32[6, 6] = softmax(%masked) {axis = -1}
+        %c: f32[6, 8] = matmul(%p, %v)
+        output %c",
+    );
+    let graph = text::parse(&format!("graph \"case\" {{\nconstant %mask: f32[6, 6]\n{body}\n}}")).unwrap();
+    verify(&graph).unwrap();
+    let (storage, consumers) = (Storage::of(&graph), Consumers::of(&graph));
+    let kind = |sees: &dyn Fn(u64, u64) -> bool| {
+        let known = |_, at: u64| Some(if sees(at / 6, at % 6) { 0.0 } else { f64::NEG_INFINITY });
+        find_attentions_knowing(&graph, &storage, &consumers, &known).sites[0].mask
+    };
+    assert_eq!(kind(&|row, column| column <= row), MaskKind::Causal);
+    assert_eq!(kind(&|row, column| column <= row && row < column + 3), MaskKind::Window(3));
+    assert_eq!(kind(&|_, _| true), MaskKind::None);
+    assert_eq!(find_attentions(&graph, &storage, &consumers).sites[0].mask, MaskKind::Additive);
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) fn clean(document: &mut Document, report: &mut Report) {
 }
 
 /// Lets everyone read another name instead of some.
-fn rename(document: &mut Document, names: &HashMap<String, String>) {
+pub(crate) fn rename(document: &mut Document, names: &HashMap<String, String>) {
     for slot in &mut document.slots {
         if slot.node().inputs.iter().any(|input| names.contains_key(input)) {
             for input in &mut slot.change().inputs {
@@ -51,7 +51,7 @@ fn rename(document: &mut Document, names: &HashMap<String, String>) {
 }
 
 /// Names that must stay: results of the graph, and what sub-graphs read by name.
-fn fixed(document: &Document) -> std::collections::HashSet<String> {
+pub(crate) fn fixed(document: &Document) -> std::collections::HashSet<String> {
     let captured = document.slots.iter().flat_map(|slot| slot.reads().skip(named_inputs(slot.node())));
     captured.map(str::to_owned).chain(document.outputs.iter().cloned()).collect()
 }

@@ -12,6 +12,7 @@ use crate::tensors::{Payload, Tensor};
 
 /// Codes of element types.
 pub(crate) const F32: i32 = 1;
+pub(crate) const I32: i32 = 6;
 pub(crate) const I64: i32 = 7;
 
 /// Annotations of a node that hold for whatever takes its place: where it stands in the module tree.
@@ -52,6 +53,7 @@ pub(crate) struct Emitter {
     removed: HashSet<usize>,
     tensors: Vec<Tensor>,
     ints: HashMap<Vec<i64>, String>,
+    shorts: HashMap<Vec<i32>, String>,
     numbers: HashMap<(u32, i32), String>,
 }
 
@@ -72,6 +74,7 @@ impl Emitter {
             removed: HashSet::new(),
             tensors: Vec::new(),
             ints: HashMap::new(),
+            shorts: HashMap::new(),
             numbers: HashMap::new(),
         }
     }
@@ -127,6 +130,19 @@ impl Emitter {
         let dims = vec![i64::try_from(values.len()).unwrap_or(0)];
         self.tensors.push(Tensor::made(name.clone(), dims, I64, Payload::plain(bytes.into())));
         self.ints.insert(values.to_vec(), name.clone());
+        name
+    }
+
+    /// A list of short integers as a literal.
+    pub(crate) fn shorts(&mut self, values: &[i32]) -> String {
+        if let Some(name) = self.shorts.get(values) {
+            return name.clone();
+        }
+        let text: Vec<String> = values.iter().map(i32::to_string).collect();
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let dims = vec![i64::try_from(values.len()).unwrap_or(0)];
+        let name = self.tensor(&format!("shorts_{}", text.join("_")), dims, I32, Payload::plain(bytes.into()));
+        self.shorts.insert(values.to_vec(), name.clone());
         name
     }
 

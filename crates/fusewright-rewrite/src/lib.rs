@@ -14,17 +14,21 @@
 
 mod attention;
 mod cleanup;
+mod constants;
 mod document;
 mod emit;
 mod error;
 mod facts;
 mod layout;
+mod lengths;
 mod literal;
 mod message;
 mod order;
 mod packing;
 mod patterns;
 mod recipe;
+mod redundant;
+mod regular;
 mod report;
 mod target;
 mod tensors;
@@ -34,6 +38,7 @@ mod version;
 mod wire;
 mod write;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use bytes::Bytes;
@@ -52,20 +57,31 @@ pub(crate) const MICROSOFT: &str = "com.microsoft";
 /// From this version of the standard operators on there is `Attention`.
 const ATTENTION: i64 = 23;
 
+/// Which projections that read one tensor become one product.
+#[derive(Clone, Copy, Debug)]
+pub enum Packing<'a> {
+    /// None.
+    Never,
+    /// All.
+    Always,
+    /// Those whose products have these results.
+    These(&'a BTreeSet<String>),
+}
+
 /// What a model is rewritten for.
 #[derive(Clone, Copy, Debug)]
-pub struct Options {
+pub struct Options<'a> {
     /// Which operators it may use.
     pub target: Target,
     /// The version of the standard operators that it is brought to; that of the model where absent.
     pub opset: Option<i64>,
-    /// Projections that read one tensor become one product.
-    pub pack: bool,
+    /// Projections that become one product.
+    pub pack: Packing<'a>,
 }
 
-impl Default for Options {
+impl Default for Options<'_> {
     fn default() -> Self {
-        Self { target: Target::Onnx, opset: None, pack: false }
+        Self { target: Target::Onnx, opset: None, pack: Packing::Never }
     }
 }
 
@@ -100,7 +116,7 @@ impl Rewritten {
 }
 
 /// Rewrites a model. `files` gives the files beside it by their relative names, mapped.
-pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Rewritten, RewriteError> {
+pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options<'_>) -> Result<Rewritten, RewriteError> {
     // The reader refuses what is broken, with its place.
     fusewright_onnx::read(model.clone(), &|name| files(name).map(|file| file.len() as u64), &Bindings::default())?;
     let mut document = Document::read(model, files)?;
@@ -112,7 +128,7 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     let version = document.version("").unwrap_or(0);
     if options.target == Target::Ort || version >= ATTENTION {
         match Readings::of(&document)? {
-            Some(readings) => attention::rewrite(&mut document, &readings, options.target, &mut report),
+            Some(readings) => simplify(&mut document, readings, options.target, &mut report)?,
             None => report.notes.push(
                 "attention is left as it is: what is open cannot be told from what is fixed, since the model does not work \
                  at other sizes than those of its export"
@@ -123,11 +139,37 @@ pub fn rewrite(model: &Bytes, files: &Files<'_>, options: &Options) -> Result<Re
     cleanup::clean(&mut document, &mut report);
     let facts = Facts::of(&document)?;
     patterns::rewrite(&mut document, &facts, options.target, &mut report);
-    if options.pack {
-        packing::rewrite(&mut document, &mut report);
-    }
+    packing::rewrite(&mut document, options.pack, &mut report);
     cleanup::clean(&mut document, &mut report);
     report.after = document.counts();
     fusewright_onnx::read(document.outline(), &|_| None, &Bindings::default()).map_err(RewriteError::Broken)?;
     Ok(Rewritten { document, report })
+}
+
+/// A rewrite that gives how many places it changed.
+type Step = fn(&mut Document, &Readings, Target, &mut Report) -> u64;
+
+/// Everything that holds at every size only where two readings agree.
+fn simplify(
+    document: &mut Document,
+    mut readings: Readings,
+    target: Target,
+    report: &mut Report,
+) -> Result<(), RewriteError> {
+    let folded: Step = |document, readings, _, report| {
+        constants::fold(document, readings, report) + redundant::remove(document, readings, report)
+    };
+    for step in [folded, attention::rotary::rewrite] {
+        if step(document, &readings, target, report) == 0 {
+            continue;
+        }
+        cleanup::clean(document, report);
+        // Names that the readings know may be gone.
+        match Readings::of(document)? {
+            Some(again) => readings = again,
+            None => return Ok(()),
+        }
+    }
+    attention::rewrite(document, &readings, target, report);
+    Ok(())
 }

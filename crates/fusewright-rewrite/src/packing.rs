@@ -2,10 +2,11 @@
 //!
 //! Every column of the product is the sum that it was, so results are bit-identical wherever a library computes columns
 //! alike. It is one product for two or three and a copy more, which pays where launches count and not on a few cores;
-//! so it is done on request.
+//! so it is done on request, or where a plan says that it pays.
 
 use std::collections::{BTreeMap, HashMap};
 
+use crate::Packing;
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, Place};
 use crate::message::{Attribute, Node};
@@ -25,13 +26,22 @@ struct Projection {
 }
 
 /// Packs projections that read one tensor.
-pub(crate) fn rewrite(document: &mut Document, report: &mut Report) {
+pub(crate) fn rewrite(document: &mut Document, which: Packing<'_>, report: &mut Report) {
+    if matches!(which, Packing::Never) {
+        return;
+    }
     let mut emitter = Emitter::new(document);
     let literals = document.literals();
     let readers = document.readers();
     let mut groups: BTreeMap<(String, i64, i32), Vec<Projection>> = BTreeMap::new();
     for position in 0..document.slots.len() {
-        if let Some((input, projection)) = projection(document, position, &literals, &readers) {
+        let wanted = document.slots[position].node().outputs.first().is_some_and(|output| match which {
+            Packing::Never => false,
+            Packing::Always => true,
+            Packing::These(names) => names.contains(output),
+        });
+        let found = if wanted { projection(document, position, &literals, &readers) } else { None };
+        if let Some((input, projection)) = found {
             let key = (input, projection.depth, projection.data_type);
             groups.entry(key).or_default().push(projection);
         }

@@ -20,6 +20,10 @@ const OUTSIDE: u64 = 1024;
 const ALIGNMENT: u64 = 64;
 /// Larger tensors are nothing to compute shapes from; an analysis sees only their types.
 const SMALL: usize = 1 << 16;
+/// Most bytes of a mask that an analysis looks at.
+const MASK: usize = 1 << 25;
+/// Code of truth values.
+const BOOLEAN: i32 = 9;
 
 /// A literal of the model.
 #[derive(Clone, Debug)]
@@ -177,11 +181,24 @@ impl Tensor {
         }
     }
 
-    /// The message as an analysis reads it: without data where they are large.
+    /// The message as an analysis reads it: without data where they are large, unless they are those of a mask.
     pub(crate) fn outline(&self) -> Vec<u8> {
-        match self.message() {
-            Some(message) => message.encode_to_vec(),
-            None => TensorMessage { raw: Some(Bytes::new()), ..self.described() }.encode_to_vec(),
+        if let Some(message) = self.message() {
+            return message.encode_to_vec();
+        }
+        let raw = self.bytes().filter(|bytes| self.is_plane() && bytes.len() <= MASK);
+        TensorMessage { raw: Some(raw.unwrap_or_default()), ..self.described() }.encode_to_vec()
+    }
+
+    /// One plane with a row and a column for each position: what a mask is like, and no weight.
+    fn is_plane(&self) -> bool {
+        match self.dims[..] {
+            [ref lead @ .., rows, columns] => {
+                rows == columns
+                    && lead.iter().all(|&extent| extent == 1)
+                    && (!lead.is_empty() || self.data_type == BOOLEAN)
+            }
+            _ => false,
         }
     }
 

@@ -1,18 +1,20 @@
 //! Rewriting a model file, and writing it so that it appears whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use fusewright_device::Device;
 use fusewright_report::{AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport};
-use fusewright_rewrite::{Options, Rewrite, Rewritten, Target};
+use fusewright_rewrite::{Options, Packing, Rewrite, Rewritten, Target};
 
-use crate::{Error, load};
+use crate::load::Content;
+use crate::{Error, PlanOptions, Session, Strategy, load};
 
 /// How a model is rewritten.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OptimizeOptions {
     /// Which operators it may use.
     pub target: Target,
@@ -20,6 +22,9 @@ pub struct OptimizeOptions {
     pub opset: Option<i64>,
     /// Projections that read one tensor become one product.
     pub pack: bool,
+    /// Without `pack`, those become one product that are predicted to be faster so on this device, at the sizes that
+    /// the model has or that are assumed for it.
+    pub device: Option<Device>,
 }
 
 /// A rewritten model, not written yet.
@@ -35,15 +40,35 @@ pub struct Optimized {
 /// ```
 /// use fusewright::{OptimizeOptions, Target, optimize};
 ///
-/// let options = OptimizeOptions { target: Target::Ort, opset: None, pack: false };
+/// let options = OptimizeOptions { target: Target::Ort, opset: None, pack: false, device: None };
 /// let refused = optimize("vit_b_16", options).unwrap_err();
 /// assert!(refused.to_string().contains("optimize reads and writes ONNX files"));
 /// ```
 pub fn optimize(model: impl AsRef<OsStr>, options: OptimizeOptions) -> Result<Optimized, Error> {
     let content = load::find(model.as_ref())?;
-    let OptimizeOptions { target, opset, pack } = options;
+    let OptimizeOptions { target, opset, pack, device } = options;
+    let paying = match device {
+        Some(device) if !pack => Some(paying(&content, device)?),
+        _ => None,
+    };
+    let pack = match &paying {
+        _ if pack => Packing::Always,
+        Some(names) => Packing::These(names),
+        None => Packing::Never,
+    };
     let rewritten = load::rewrite(&content, &Options { target, opset, pack })?;
     Ok(Optimized { rewritten, source: content.source, target })
+}
+
+/// The results of the projections that a plan for the device merges.
+fn paying(content: &Content, device: Device) -> Result<BTreeSet<String>, Error> {
+    let model = Session::new().open(content)?;
+    let options = PlanOptions { strategies: vec![Strategy::Attention], device: Some(device), ..PlanOptions::default() };
+    let plans = model.plan(&options)?;
+    let graph = model.decomposed();
+    let members = plans.plan(Strategy::Attention).into_iter().flat_map(|plan| &plan.merges);
+    let outputs = members.flat_map(|merge| &merge.members).flat_map(|&id| &graph.node(id).outputs);
+    Ok(outputs.map(|&value| graph.value_name(value).to_owned()).collect())
 }
 
 impl Optimized {

@@ -127,7 +127,7 @@ impl Session {
         )
     }
 
-    fn open(&self, content: &Content) -> Result<Model, Error> {
+    pub(crate) fn open(&self, content: &Content) -> Result<Model, Error> {
         let bindings = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
         let (loaded, format) = load::read(content, &ReadOptions { bindings, phase: self.phase })?;
         self.prepare(loaded, content.source.clone(), ModelFiles::of(content), format)

@@ -24,6 +24,7 @@ use fusewright_ir::{Consumers, Graph, NodeId, Op, Origin, Storage, ValueId};
 
 use marks::Marks;
 use mask::Masks;
+pub use probe::Known;
 use probe::Probe;
 use product::Operand;
 use scores::{Scene, Search};
@@ -150,12 +151,26 @@ pub struct Attentions {
 
 /// Finds every attention in time linear in the graph.
 pub fn find_attentions(graph: &Graph, storage: &Storage, consumers: &Consumers) -> Attentions {
+    search(graph, storage, consumers, None)
+}
+
+/// As [`find_attentions`], where the numbers of literals are known: masks that are made of them are told apart too.
+pub fn find_attentions_knowing(
+    graph: &Graph,
+    storage: &Storage,
+    consumers: &Consumers,
+    known: &Known<'_>,
+) -> Attentions {
+    search(graph, storage, consumers, Some(known))
+}
+
+fn search(graph: &Graph, storage: &Storage, consumers: &Consumers, known: Option<&Known<'_>>) -> Attentions {
     let marks = Marks::new(graph);
     let scene = Scene { graph, storage, consumers, marks: &marks };
     let mut finder = Finder {
         scene,
         varies: varying(graph),
-        masks: Masks::new(Probe::new(graph, consumers)),
+        masks: Masks::new(Probe::new(graph, consumers, known)),
         found: Attentions::default(),
     };
     for (id, node) in graph.nodes() {

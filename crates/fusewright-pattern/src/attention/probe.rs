@@ -13,6 +13,9 @@ use super::probe_arithmetic::{binary, cast, combine, decides, same, unary};
 use super::probe_index::Place;
 use super::{axes, probe_index, probe_select};
 
+/// The number at a position, counted row by row, of a value that no node makes; `None` where nobody knows it.
+pub type Known<'a> = dyn Fn(ValueId, u64) -> Option<f64> + 'a;
+
 /// An index into a tensor.
 pub(super) type Point = SmallVec<[u64; 6]>;
 
@@ -68,6 +71,8 @@ pub(super) const HIDDEN: f64 = -50.0;
 
 /// Steps that one question may take.
 const STEPS_PER_QUESTION: u64 = 1 << 14;
+/// Steps that one more element of a running sum may take.
+const STEPS_PER_ELEMENT: u64 = 256;
 /// Steps between a value and what it is made of.
 const DEPTH: u32 = 256;
 /// Longest axis that is folded element by element.
@@ -77,7 +82,11 @@ const LONGEST_FOLD: u64 = 1 << 13;
 pub(super) struct Probe<'a> {
     pub(super) graph: &'a Graph,
     consumers: &'a Consumers,
+    /// Elements of what no node makes, where someone knows them.
+    known: Option<&'a Known<'a>>,
     memo: FxHashMap<(ValueId, u64), Sample>,
+    /// Running sums by operand and first element of the line.
+    runs: FxHashMap<(ValueId, u64), Vec<Sample>>,
     /// Steps left in all, so that a graph is searched in linear time.
     steps: u64,
     question: u64,
@@ -85,9 +94,10 @@ pub(super) struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    pub(super) fn new(graph: &'a Graph, consumers: &'a Consumers) -> Self {
+    pub(super) fn new(graph: &'a Graph, consumers: &'a Consumers, known: Option<&'a Known<'a>>) -> Self {
         let steps = (1 << 20) + 64 * graph.node_count() as u64;
-        Self { graph, consumers, memo: FxHashMap::default(), steps, question: 0, depth: 0 }
+        let (memo, runs) = (FxHashMap::default(), FxHashMap::default());
+        Self { graph, consumers, known, memo, runs, steps, question: 0, depth: 0 }
     }
 
     /// Allows another question its share of the steps.
@@ -114,7 +124,7 @@ impl<'a> Probe<'a> {
             return Sample::unknown(Taint::OPEN);
         }
         let Origin::Node { node, index: output } = self.graph.value(value).origin else {
-            return self.source(value, tensor);
+            return self.source(value, tensor, point);
         };
         let key = (value, flat(&tensor.shape, point));
         if let Some(&known) = self.memo.get(&key) {
@@ -132,8 +142,38 @@ impl<'a> Probe<'a> {
         sample
     }
 
-    fn source(&self, value: ValueId, tensor: &TensorType) -> Sample {
+    /// The sum of a line of elements up to this one.
+    pub(super) fn running_sum(&mut self, x: ValueId, shape: &[u64], axis: usize, point: &[u64]) -> Sample {
+        let mut place = Point::from_slice(point);
+        let Some(last) = point.get(axis).and_then(|&last| usize::try_from(last).ok()) else {
+            return Sample::unknown(Taint::OPEN);
+        };
+        place[axis] = 0;
+        let key = (x, flat(shape, &place));
+        let mut run = self.runs.remove(&key).unwrap_or_default();
+        while run.len() <= last {
+            let sum = run.last().copied().unwrap_or(Sample::known(0.0));
+            if sum.value.is_none() {
+                break;
+            }
+            place[axis] = run.len() as u64;
+            // A line is worked out once, whatever question comes first.
+            self.question = self.question.max(STEPS_PER_ELEMENT.min(self.steps));
+            let next = self.at(x, &place);
+            let value = sum.value.zip(next.value).map(|(sum, next)| sum + next);
+            run.push(Sample { value, taint: sum.taint.and(next.taint) });
+        }
+        let found = run.get(last).or(run.last()).copied();
+        self.runs.insert(key, run);
+        found.unwrap_or(Sample::unknown(Taint::OPEN))
+    }
+
+    fn source(&self, value: ValueId, tensor: &TensorType, point: &[u64]) -> Sample {
         let graph = self.graph;
+        let stored = matches!(graph.value(value).origin, Origin::Buffer | Origin::Constant);
+        if let Some(number) = self.known.filter(|_| stored).and_then(|known| known(value, flat(&tensor.shape, point))) {
+            return Sample::known(number);
+        }
         let origin = match &graph.value(value).origin {
             Origin::Part { of, .. } => &graph.value(*of).origin,
             origin => origin,

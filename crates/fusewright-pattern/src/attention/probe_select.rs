@@ -7,6 +7,9 @@ use super::axes;
 use super::probe::{Point, Probe, Sample, Taint};
 use super::probe_index::{Place, broadcast, shown_at};
 
+/// Longest line that is summed up.
+const LONGEST_RUN: u64 = 1 << 16;
+
 const OPEN: Sample = Sample { value: None, taint: Taint::OPEN };
 
 /// A known sample as a position on an axis, negative ones counted from the end.
@@ -125,22 +128,10 @@ pub(super) fn reduced(
     match reduction {
         Reduction::CumulativeSum { axis } => {
             let Some(axis) = axes::position_of(*axis, shape.len()) else { return OPEN };
-            let mut point = Point::from_slice(point);
-            let last = point[axis];
-            if last >= longest {
+            if point.get(axis).is_none_or(|&last| last >= LONGEST_RUN) {
                 return OPEN;
             }
-            let mut sum = Sample::known(0.0);
-            for at in 0..=last {
-                point[axis] = at;
-                let next = probe.at(x, &point);
-                let value = sum.value.zip(next.value).map(|(sum, next)| sum + next);
-                sum = Sample { value, taint: sum.taint.and(next.taint) };
-                if sum.value.is_none() {
-                    break;
-                }
-            }
-            sum
+            probe.running_sum(x, &shape, axis, point)
         }
         Reduction::Extreme { largest, axis, keep } if output == 0 => {
             let kind = if *largest { ReduceKind::Max } else { ReduceKind::Min };

@@ -5,12 +5,14 @@
 //! that they are, except for one that hides what follows at every size, which becomes a flag.
 
 mod constants;
+mod grouped;
 mod masks;
 mod operands;
+pub(crate) mod rotary;
 mod scores;
 
 use bytes::Bytes;
-use fusewright_pattern::AttentionSite;
+use fusewright_pattern::{AttentionSite, MaskKind};
 
 use crate::MICROSOFT;
 use crate::document::Document;
@@ -21,6 +23,7 @@ use crate::report::{Change, Report, Rewrite, Skip};
 use crate::target::Target;
 use constants::Known;
 use fusewright_ir::DType;
+use grouped::Grouped;
 use masks::{Lengths, Made, Masks};
 use operands::{Form, OpenExit, OpenWay, Wanted, common, common_exit, exits, ways};
 use scores::{Action, Fills, Reason, Steps, steps};
@@ -37,6 +40,9 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
     let first = &readings.first;
     let second = readings.second.as_ref().unwrap_or(first);
     report.attentions = first.attentions.sites.len() as u64;
+    // A window wider than the sizes that are read hides nothing at those.
+    let long = readings.long(document);
+    let bounded = readings.second.is_some();
     for (position, site) in first.attentions.sites.iter().enumerate() {
         let scope = first.scope(site.anchor).to_owned();
         let twin = second.attentions.sites.get(position).filter(|_| same_places(first, second));
@@ -44,7 +50,10 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
             if site.chain.len() == 1 {
                 return Err(WHOLE);
             }
-            let found = Found::of([first, second], [site, twin], &work.fills)?;
+            let mut found = Found::of([first, second], [site, twin], &work.fills)?;
+            if bounded && !long.as_ref().is_some_and(|long| is_causal(long, first.graph.node_name(site.anchor))) {
+                found.steps.iter_mut().for_each(|steps| steps.causal = false);
+            }
             found.emit(document, &mut work, &scope)
         });
         match outcome {
@@ -81,6 +90,13 @@ fn same_places(first: &Facts, second: &Facts) -> bool {
     let (one, two) = (&first.attentions.sites, &second.attentions.sites);
     let name = |facts: &Facts, site: &AttentionSite| facts.graph.node_name(site.anchor).to_owned();
     one.len() == two.len() && one.iter().zip(two).all(|(a, b)| name(first, a) == name(second, b))
+}
+
+/// The attention of this name hides what follows and nothing else.
+fn is_causal(facts: &Facts, anchor: &str) -> bool {
+    let mut sites = facts.attentions.sites.iter();
+    let site = sites.find(|site| facts.graph.node_name(site.anchor) == anchor);
+    site.is_some_and(|site| site.mask == MaskKind::Causal && !site.bias)
 }
 
 /// An attention in both readings.
@@ -165,19 +181,22 @@ impl<'a> Found<'a> {
             return Err("its mask replaces numbers that are not of single precision");
         }
         let masks = Masks::of(document, &mut work.known, steps, other)?;
-        let plan = match work.target {
-            Target::Ort => {
+        let grouped = if work.target == Target::Ort { Grouped::of(self, &masks) } else { None };
+        let grouped = grouped.and_then(|grouped| Some((grouped, self.plan(Form::Rows, Form::Rows, Form::Rows, true)?)));
+        let (grouped, plan) = match (grouped, work.target) {
+            (Some((grouped, plan)), _) => (Some(grouped), Some(plan)),
+            (None, Target::Ort) => {
                 if steps.softcap.is_some() {
                     return Err("its scores are capped, which MultiHeadAttention does not do");
                 }
                 let rows = self.plan(Form::Rows, Form::Rows, Form::Rows, false);
                 let heads = self.plan(Form::Rows, Form::Heads, Form::Rows, false);
-                cheaper(rows, heads)
+                (None, cheaper(rows, heads))
             }
-            Target::Onnx => {
+            (None, Target::Onnx) => {
                 let rows = self.plan(Form::Rows, Form::Rows, Form::Rows, true);
                 let heads = self.plan(Form::Heads, Form::Heads, Form::Heads, true);
-                cheaper(rows, heads)
+                (None, cheaper(rows, heads))
             }
         };
         let plan = plan.ok_or("its operands cannot be brought into the axes of the operator")?;
@@ -186,7 +205,10 @@ impl<'a> Found<'a> {
         let anchor = self.facts[0].graph.node(steps.softmax).outputs.first().copied();
         let anchor = anchor.and_then(|value| self.facts[0].name(value)).and_then(|name| makers.get(name)).copied();
         let place = Place::of(document, anchor.unwrap_or(before), scope, before);
-        let op = self.node(work, &place, &plan, &masks)?;
+        let op = match grouped {
+            Some(grouped) => grouped.emit(document, work, &place, &plan)?,
+            None => self.node(work, &place, &plan, &masks)?,
+        };
         work.emitter.remove(before);
         Ok((op, self.nodes))
     }

@@ -7,7 +7,7 @@ use super::{graph, rewritten, written};
 use crate::emit::F32;
 use crate::message::{Entry, TensorMessage};
 use crate::tensors::Payload;
-use crate::{Options, Target, rewrite, wire};
+use crate::{Options, Packing, Target, rewrite, wire};
 
 fn small() -> Model {
     let mut model = Model::new(17);
@@ -87,7 +87,8 @@ fn a_model_cut_off_anywhere_is_an_error_or_a_model() {
     for at in (0..whole.len()).step_by(5) {
         let mut broken = whole.to_vec();
         broken[at] ^= 0x55;
-        let _ = rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: false });
+        let _ =
+            rewrite(&broken.into(), &|_| None, &Options { target: Target::Ort, opset: Some(23), pack: Packing::Never });
     }
 }
 

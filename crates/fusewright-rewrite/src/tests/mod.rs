@@ -1,7 +1,9 @@
 //! Small models, each with a place where a rewrite fires and one where it nearly does.
 
 mod attention;
+mod constants;
 mod files;
+mod grouped;
 mod model;
 mod patterns;
 mod random;
@@ -11,11 +13,11 @@ use fusewright_ir::{Bindings, Graph, Type};
 use prost::Message;
 
 use crate::message::Node;
-use crate::{Options, Rewritten, Target, rewrite};
+use crate::{Options, Packing, Rewritten, Target, rewrite};
 
 /// Rewrites a model that has everything in one file.
 fn rewritten(model: &Bytes, target: Target) -> Rewritten {
-    rewrite(model, &|_| None, &Options { target, opset: None, pack: false }).unwrap()
+    rewrite(model, &|_| None, &Options { target, opset: None, pack: Packing::Never }).unwrap()
 }
 
 /// The written model.

@@ -3,7 +3,7 @@ use bytes::Bytes;
 use super::model::{Dim, Model};
 use super::{graph, interface, nodes, ops, rewritten, written};
 use crate::emit::F32;
-use crate::{Options, Rewrite, Target, rewrite};
+use crate::{Options, Packing, Rewrite, Target, rewrite};
 
 const ROWS: [Dim; 3] = [Dim::Open("batch"), Dim::Open("seq"), Dim::Fixed(32)];
 
@@ -66,8 +66,9 @@ fn projections(model: &mut Model, third: i64) {
 fn projections_of_one_tensor_are_packed_on_request() {
     let mut model = Model::new(17);
     projections(&mut model, 8);
-    let packed =
-        |bytes: &Bytes| rewrite(bytes, &|_| None, &Options { target: Target::Onnx, opset: None, pack: true }).unwrap();
+    let packed = |bytes: &Bytes| {
+        rewrite(bytes, &|_| None, &Options { target: Target::Onnx, opset: None, pack: Packing::Always }).unwrap()
+    };
     let found = packed(&model.bytes());
     let after = written(&found);
     assert_eq!(ops(&after), ["MatMul", "Add", "Split"]);
@@ -75,6 +76,10 @@ fn projections_of_one_tensor_are_packed_on_request() {
     assert_eq!(interface(&graph(&after)), interface(&graph(&model.bytes())));
     assert_eq!(found.report().count(Rewrite::Packing), 1);
     assert_eq!(ops(&written(&rewritten(&model.bytes(), Target::Onnx))).len(), 6, "not by itself");
+    let names = ["p_q", "p_v"].map(str::to_owned).into();
+    let some = Options { target: Target::Onnx, opset: None, pack: Packing::These(&names) };
+    let some = rewrite(&model.bytes(), &|_| None, &some).unwrap();
+    assert_eq!(nodes(&written(&some)).into_iter().find(|node| node.op_type == "Split").unwrap().outputs, ["q", "v"]);
     // The weight of one is read elsewhere too: packed, it would be stored twice.
     model.node("Relu", &["w_v"], "r", vec![]).output("r", &[Dim::Fixed(32), Dim::Fixed(8)]);
     assert_eq!(nodes(&written(&packed(&model.bytes())))[2].outputs, ["q", "k"]);

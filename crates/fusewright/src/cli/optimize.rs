@@ -21,7 +21,8 @@ pub(crate) fn run(arguments: &OptimizeArguments) -> Result<(), Failure> {
     if let Some(path) = output {
         output::check(&OutputArguments { output: Some(path.to_owned()), force: arguments.force })?;
     }
-    let options = OptimizeOptions { target: arguments.target, opset: arguments.opset, pack: arguments.pack };
+    let device = arguments.hw.as_ref().map(fusewright::device).transpose()?;
+    let options = OptimizeOptions { target: arguments.target, opset: arguments.opset, pack: arguments.pack, device };
     let optimized = optimize(&arguments.model, options)?;
     if let Some(path) = output {
         optimized.write(path, arguments.force)?;

@@ -49,6 +49,10 @@ pub(crate) struct OptimizeArguments {
     #[arg(long)]
     pub(crate) pack: bool,
 
+    /// Make one product of those projections that are predicted to be faster so on this device: an id or a TOML file.
+    #[arg(long, value_name = "DEVICE", conflicts_with = "pack")]
+    pub(crate) hw: Option<OsString>,
+
     /// Show what changed by module, what did not and why, and operators before and after.
     #[arg(long)]
     pub(crate) diff: bool,
