@@ -89,9 +89,7 @@ def main() -> int:
                     for name, ms in fusewright(options.binary, file, archive, strategies).items():
                         times.setdefault(f"fusewright {name}", []).append(ms)
                     for _ in range(RUNS):
-                        times.setdefault("PyTorch eager", []).append(
-                            timed(lambda: module(**given))
-                        )
+                        times.setdefault("PyTorch eager", []).append(timed(lambda: module(**given)))
                     for _ in range(RUNS):
                         times.setdefault("ONNX Runtime", []).append(
                             timed(lambda: session.run(None, feed))

@@ -29,7 +29,17 @@ _HOMES = {
         "predict_kernels",
     ),
     "rules": ("check_pattern", "pattern", "pattern_page", "patterns"),
-    "verbs": ("compare", "check", "dump", "explain", "models", "optimize", "report", "schema", "strategies"),
+    "verbs": (
+        "compare",
+        "check",
+        "dump",
+        "explain",
+        "models",
+        "optimize",
+        "report",
+        "schema",
+        "strategies",
+    ),
     "errors": (
         "CaptureError",
         "DeviceError",

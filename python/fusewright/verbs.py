@@ -79,7 +79,9 @@ def optimize(
     written; an existing file is replaced with ``force``. For live modules there is
     ``fusewright.torch.optimize``.
     """
-    data, text = native().optimize(path, output, target=target, opset=opset, pack=pack, hw=hw, force=force)
+    data, text = native().optimize(
+        path, output, target=target, opset=opset, pack=pack, hw=hw, force=force
+    )
     return Page(json.loads(data), text)
 
 

@@ -98,7 +98,9 @@ def check(built: Path, folder: Path, name: str, form: str, dynamic: bool) -> Non
         assert attention["fused"] + attention["already"] == attention["found"], report["skipped"]
         assert interface(output) == interface(model)
         if target == "ort" and name in GROUPED and form == "dynamo-20":
-            fused = [each["operator"] for each in report["changes"] if each["rewrite"] == "attention"]
+            fused = [
+                each["operator"] for each in report["changes"] if each["rewrite"] == "attention"
+            ]
             assert fused == ["com.microsoft.GroupQueryAttention"] * wanted.attentions
         if target == "onnx":
             onnx.checker.check_model(output, full_check=True)

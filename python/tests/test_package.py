@@ -111,7 +111,9 @@ def test_figures_are_attributes(found):
     assert {"flops", "best", "groups"} <= set(dir(found))
     with pytest.raises(AttributeError, match="there is no figure `flop`"):
         found.flop  # noqa: B018
-    with pytest.raises(fusewright.UsageError, match="there are eager, standard, attention, optimal"):
+    with pytest.raises(
+        fusewright.UsageError, match="there are eager, standard, attention, optimal"
+    ):
         found["optimum"]
 
 
