@@ -54,6 +54,8 @@ export async function open(file, { hash = "", scheme = "light", width = 1360, he
   await page.waitForFunction(() => document.documentElement.dataset.ready, null, { timeout: 60_000 });
   return { page, wrong, close: () => context.close() };
 }
+/** An empty page in a window of its own. */
+export const blank = async () => (await browser.newContext()).newPage();
 /** Most memory that a process which draws pages has taken so far, bytes; of Linux alone. */
 export async function memory() {
   const session = await browser.newBrowserCDPSession();
