@@ -5,7 +5,7 @@
 
 needs torch, torchvision, transformers, onnx, onnxruntime and, for its row, onnxslim, and the built
 ``fusewright`` (``--binary``). Latencies are medians of interleaved runs in ONNX Runtime, on
-``--threads`` threads.
+``--threads`` threads; peak memory is that of a process which runs the one file.
 """
 
 from __future__ import annotations
@@ -95,6 +95,8 @@ def session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4
+    # Threads of one session that wait busily would take the cores from the next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     if optimized is not None:
         options.optimized_model_filepath = str(optimized)
     return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -130,6 +132,26 @@ def difference(before: list[np.ndarray], after: list[np.ndarray]) -> float:
     return max(float(np.max(np.abs(a - b)) / max(float(np.max(np.abs(a))), 1e-9)) for a, b in pairs)
 
 
+def peak_memory(path: Path, inputs: dict[str, np.ndarray], threads: int) -> float:
+    """The peak resident memory, MB, of a process of its own that runs a file twice."""
+    values = path.with_suffix(".npz")
+    np.savez(values, **inputs)
+    command = [sys.executable, __file__, "--peak", path, values, "--threads", str(threads)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(answer.stdout)
+
+
+def run_alone(path: Path, values: Path, threads: int) -> None:
+    """What :func:`peak_memory` starts: runs a file and prints the peak of this process, MB."""
+    inputs = dict(np.load(values))
+    alone = session(path, threads)
+    for _ in range(2):
+        alone.run(None, inputs)
+    # `getrusage` would tell the peak of the process that started this one.
+    status = Path("/proc/self/status").read_text()
+    print(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6)
+
+
 def compare(path: Path, inputs: dict[str, np.ndarray], args: argparse.Namespace) -> None:
     """Prints a row for the export and for what each tool makes of it."""
     tools: dict[str, Callable[[Path, Path], None]] = {
@@ -146,7 +168,7 @@ def compare(path: Path, inputs: dict[str, np.ndarray], args: argparse.Namespace)
         try:
             tool(path, after)
         except Exception as error:  # noqa: BLE001 - a tool that fails has no row
-            print(f"| {path.stem} | {name} | fails: {type(error).__name__} | | | | | |")
+            print(f"| {path.stem} | {name} | fails: {type(error).__name__} | | | | | | |")
             continue
         files[name], seconds[name] = after, time.perf_counter() - start
     sessions = {name: session(file, args.threads) for name, file in files.items()}
@@ -164,9 +186,10 @@ def compare(path: Path, inputs: dict[str, np.ndarray], args: argparse.Namespace)
         products = sum(node.op_type in PRODUCTS for node in nodes)
         ratio = medians["export"] / medians[name] if medians[name] else 0.0
         error = difference(results["export"], results[name])
+        memory = peak_memory(file, inputs, args.threads)
         print(
             f"| {path.stem} | {name} | {len(nodes)} | {fused} | {products} | {error:.1e} "
-            f"| {seconds[name]:.1f} | {1000 * medians[name]:.1f} | {ratio:.2f} |",
+            f"| {seconds[name]:.1f} | {memory:.0f} | {1000 * medians[name]:.1f} | {ratio:.2f} |",
             flush=True,
         )
 
@@ -179,12 +202,16 @@ def main() -> None:
     parser.add_argument("--binary", default="target/release/fusewright")
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--peak", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.peak:
+        run_alone(*args.peak, args.threads)
+        return
     print(
         "| model | tool | nodes | attentions fused | products | difference "
-        "| tool, s | latency, ms | × export |"
+        "| tool, s | peak, MB | latency, ms | × export |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         for file in args.files:
             copy = Path(folder) / file.name

@@ -97,7 +97,8 @@ fn programs(root: &Path) -> Result<(), String> {
             run(node(root).arg("pack.mjs").arg(&built).arg(&path))?;
             continue;
         }
-        let packed = fs::read(&built).and_then(|bytes| packed(&bytes)).map_err(|error| format!("{program}: {error}"))?;
+        let packed =
+            fs::read(&built).and_then(|bytes| packed(&bytes)).map_err(|error| format!("{program}: {error}"))?;
         report(&format!("{}: {} bytes", path.display(), packed.len()));
         fs::write(&path, packed).map_err(|error| format!("{}: {error}", path.display()))?;
     }

@@ -37,6 +37,7 @@ pub mod page;
 mod patterns;
 mod plan_set;
 mod read_model;
+mod run_report;
 mod session;
 mod similar;
 mod skeleton;
@@ -49,7 +50,7 @@ pub use device::{device, device_file};
 pub use error::Error;
 pub use files::ModelFiles;
 pub use kernel_table::{COLUMNS as KERNEL_COLUMNS, KernelTableError, predict_file, predict_table};
-pub use measure::{RunGroup, RunReport, RunRequest, RunStrategy};
+pub use measure::RunRequest;
 pub use models::{BUILT_IN, BuiltIn, BuiltInGraph, built_in};
 pub use optimize::{OptimizeOptions, Optimized, optimize};
 pub use patterns::{
@@ -57,6 +58,7 @@ pub use patterns::{
 };
 pub use plan_set::{PlanOptions, PlanSet};
 pub use read_model::ReadModel;
+pub use run_report::{RunGroup, RunReport, RunStrategy};
 pub use session::{Model, Session};
 pub use skeleton::{Ranges, likely_reader, reader_of, skeleton};
 pub use strategy::Strategy;

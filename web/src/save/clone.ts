@@ -29,6 +29,7 @@ function dress(from: Element, to: Element, gone: Element[] = []): Element[] {
     const box = from.getBoundingClientRect();
     to.setAttribute("width", String(box.width));
     to.setAttribute("height", String(box.height));
+    for (const name of ["display", "margin-left", "margin-top"]) (to as SVGElement).style.setProperty(name, style.getPropertyValue(name));
   }
   to.removeAttribute("class");
   [...from.children].forEach((child, at) => { if (to.children[at]) dress(child, to.children[at], gone); });

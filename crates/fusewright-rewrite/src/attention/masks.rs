@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::constants::{Known, Says, says};
 use super::scores::{Action, Fills, Reason, Steps, Term};
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, Place};
@@ -35,6 +36,8 @@ pub(super) struct Masks {
     heads: u64,
     queries: Extent,
     keys: Extent,
+    /// Its one mask is part of the file and hides what follows.
+    causal: bool,
 }
 
 /// Tensors that were made for an attention before, by what they were made of.
@@ -42,16 +45,24 @@ pub(super) type Made = HashMap<String, String>;
 
 impl Masks {
     /// Finds the tensors that the terms of both readings are.
-    pub(super) fn of(document: &Document, first: &Steps, second: &Steps) -> Result<Self, Reason> {
+    pub(super) fn of(document: &Document, known: &mut Known, first: &Steps, second: &Steps) -> Result<Self, Reason> {
         let makers = document.makers();
         let mut masks = Vec::new();
         if first.terms.len() != second.terms.len() {
             return Err("its masks depend on sizes");
         }
+        let mut causal = 0;
         for (one, two) in first.terms.iter().zip(&second.terms) {
-            masks.push(Mask::of(document, &makers, one, two)?);
+            let mask = Mask::of(document, &makers, one, two)?;
+            match says(document, known, &mask.source, one) {
+                Says::Nothing => continue,
+                Says::Causal => causal += 1,
+                Says::Other => {}
+            }
+            masks.push(mask);
         }
         Ok(Self {
+            causal: causal == 1 && masks.len() == 1,
             terms: masks,
             batch: (first.batch, second.batch),
             heads: first.heads,
@@ -66,6 +77,10 @@ impl Masks {
             Action::Add => fills.is_finite(&mask.source),
             Action::Keep { otherwise, .. } => otherwise.is_finite(),
         })
+    }
+
+    pub(super) fn is_causal(&self) -> bool {
+        self.causal
     }
 
     pub(super) fn is_empty(&self) -> bool {

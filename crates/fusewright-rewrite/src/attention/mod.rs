@@ -4,6 +4,7 @@
 //! reshapes and transposes are taken from the rows that they came from, so those steps go too. Masks stay the tensors
 //! that they are, except for one that hides what follows at every size, which becomes a flag.
 
+mod constants;
 mod masks;
 mod operands;
 mod scores;
@@ -18,6 +19,7 @@ use crate::facts::{Facts, Readings};
 use crate::message::Attribute;
 use crate::report::{Change, Report, Rewrite, Skip};
 use crate::target::Target;
+use constants::Known;
 use fusewright_ir::DType;
 use masks::{Lengths, Made, Masks};
 use operands::{Form, OpenExit, OpenWay, Wanted, common, common_exit, exits, ways};
@@ -25,7 +27,13 @@ use scores::{Action, Fills, Reason, Steps, steps};
 
 /// Rewrites every attention that can be.
 pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Target, report: &mut Report) {
-    let mut work = Work { emitter: Emitter::new(document), made: Made::new(), fills: Fills::of(document), target };
+    let mut work = Work {
+        emitter: Emitter::new(document),
+        made: Made::new(),
+        known: Known::new(),
+        fills: Fills::of(document),
+        target,
+    };
     let first = &readings.first;
     let second = readings.second.as_ref().unwrap_or(first);
     report.attentions = first.attentions.sites.len() as u64;
@@ -60,6 +68,7 @@ pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Targ
 struct Work {
     emitter: Emitter,
     made: Made,
+    known: Known,
     fills: Fills,
     target: Target,
 }
@@ -155,7 +164,7 @@ impl<'a> Found<'a> {
         if (replaces || steps.guarded) && !single {
             return Err("its mask replaces numbers that are not of single precision");
         }
-        let masks = Masks::of(document, steps, other)?;
+        let masks = Masks::of(document, &mut work.known, steps, other)?;
         let plan = match work.target {
             Target::Ort => {
                 if steps.softcap.is_some() {
@@ -187,12 +196,12 @@ impl<'a> Found<'a> {
         if (plan.value.factor - 1.0).abs() > 1e-12 {
             return Err("its values are scaled");
         }
-        let Work { emitter, made, fills, target } = work;
+        let Work { emitter, made, fills, target, .. } = work;
         let target = *target;
         let [query, key, value] =
             [&plan.query, &plan.key, &plan.value].map(|way| emitter.recipe(place, &way.recipe, &way.name, None));
         let scale = steps.scale * plan.query.factor * plan.key.factor;
-        let causal = steps.causal && self.steps[1].causal;
+        let causal = steps.causal && self.steps[1].causal || masks.is_causal();
         let rows = |form: Form| if form == Form::Rows { 1 } else { 2 };
         let bias = if masks.is_empty() || causal {
             None

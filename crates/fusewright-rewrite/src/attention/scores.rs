@@ -14,7 +14,7 @@ use crate::literal;
 /// Most steps between the products.
 const STEPS: usize = 64;
 /// A number that hides a key however large the scores are.
-const HIDDEN: f64 = -1e9;
+pub(super) const HIDDEN: f64 = -1e9;
 
 /// Why an attention cannot become one node.
 pub(crate) type Reason = &'static str;

@@ -8,7 +8,12 @@ const ROWS: [Dim; 3] = [Dim::Open("batch"), Dim::Open("seq"), Dim::Fixed(32)];
 
 /// Projections of x to q, k and v, heads split off: 4 of width 8.
 fn heads(model: &mut Model) {
-    model.input("x", &ROWS, F32).ints("split", &[0, 0, 4, 8]).ints("join", &[0, 0, 32]).number("scale", 0.25);
+    model.input("x", &ROWS, F32);
+    heads_of(model);
+}
+
+fn heads_of(model: &mut Model) {
+    model.ints("split", &[0, 0, 4, 8]).ints("join", &[0, 0, 32]).number("scale", 0.25);
     for name in ["q", "k", "v"] {
         let [weight, rows, apart, moved] = ["w", "rows", "apart", "heads"].map(|part| format!("{part}_{name}"));
         model.weight(&weight, &[32, 32]).node("MatMul", &["x", &weight], &rows, vec![]);
@@ -64,6 +69,37 @@ fn the_standard_operator_needs_its_version() {
     let raised = rewrite(&plain(17).bytes(), &|_| None, &asked).unwrap();
     assert_eq!((raised.opset(), raised.report().count(Rewrite::Attention)), (23, 1));
     assert!(rewrite(&plain(17).bytes(), &|_| None, &Options { opset: Some(12), ..asked }).is_err());
+}
+
+/// Of length 5 with this mask added, part of the file.
+fn masked_by(elements: &[f32]) -> Model {
+    let mut model = Model::new(17);
+    model.input("x", &[Dim::Open("batch"), Dim::Fixed(5), Dim::Fixed(32)], F32);
+    heads_of(&mut model);
+    model.floats("mask", &[1, 1, 5, 5], elements);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    model.node("Add", &["scaled", "mask"], "masked", vec![]);
+    softmax(&mut model, "masked", -1);
+    end(&mut model);
+    model
+}
+
+#[test]
+fn masks_in_the_file_are_read() {
+    let attention = |elements: &[f32]| {
+        let after = written(&rewritten(&masked_by(elements).bytes(), Target::Ort));
+        nodes(&after).into_iter().find(|node| node.op_type == "MultiHeadAttention").unwrap()
+    };
+    let hides_nothing = attention(&[0.0; 25]);
+    assert_eq!((hides_nothing.inputs.len(), hides_nothing.int("unidirectional", 0)), (3, 0));
+    let mut causal: Vec<f32> = (0..25).map(|at| if at % 5 > at / 5 { f32::MIN } else { 0.0 }).collect();
+    let hides_what_follows = attention(&causal);
+    assert_eq!((hides_what_follows.inputs.len(), hides_what_follows.int("unidirectional", 0)), (3, 1));
+    causal[5] = f32::MIN;
+    let hides_more = attention(&causal);
+    assert_eq!((hides_more.inputs.last().unwrap().as_str(), hides_more.int("unidirectional", 0)), ("mask", 0));
+    let moves = attention(&[0.5; 25]);
+    assert_eq!(moves.inputs.last().unwrap(), "mask");
 }
 
 #[test]

@@ -74,16 +74,14 @@ impl Model {
     #[allow(clippy::cast_precision_loss, reason = "small numbers")]
     pub(super) fn weight(&mut self, name: &str, dims: &[i64]) -> &mut Self {
         let count = dims.iter().product::<i64>();
-        let raw: Vec<u8> = (0..count).flat_map(|at| (at as f32 / 64.0 - 1.0).to_le_bytes()).collect();
-        let tensor = TensorMessage {
-            name: name.to_owned(),
-            dims: dims.to_vec(),
-            data_type: F32,
-            raw: Some(raw.into()),
-            ..TensorMessage::default()
-        };
-        put(&mut self.graph, 5, &tensor.encode_to_vec());
-        self
+        let values: Vec<f32> = (0..count).map(|at| at as f32 / 64.0 - 1.0).collect();
+        self.floats(name, dims, &values)
+    }
+
+    pub(super) fn floats(&mut self, name: &str, dims: &[i64], values: &[f32]) -> &mut Self {
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let (name, dims, raw) = (name.to_owned(), dims.to_vec(), Some(raw.into()));
+        self.tensor(&TensorMessage { name, dims, data_type: F32, raw, ..TensorMessage::default() })
     }
 
     pub(super) fn tensor(&mut self, tensor: &TensorMessage) -> &mut Self {

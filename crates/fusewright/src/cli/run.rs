@@ -23,6 +23,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<(), Failure> {
         seed: arguments.seed,
         runs: arguments.runs,
         groups: arguments.groups,
+        device: arguments.hw.as_ref().map(fusewright::device).transpose()?,
     };
     let (report, outputs) = model.measure(&inputs, &request)?;
     if let Some(path) = &arguments.outputs {

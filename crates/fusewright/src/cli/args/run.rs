@@ -1,5 +1,6 @@
 //! What `fusewright run` accepts.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,7 +11,7 @@ use super::{ListFormat, ModelArguments, OutputArguments, strategy_parser};
 const EXAMPLES: &str = "\
 Examples:
   fusewright run vit_b_16                     eager against the optimal plan
-  fusewright run bert.onnx --seq 128 --groups
+  fusewright run bert.onnx --seq 128 --groups --hw here.toml
   fusewright run model.pt2 --inputs in.npz --outputs out.npz
 Weights come from the model's files; what no file holds is made up from the
 seed, and so are inputs that are not given.";
@@ -21,6 +22,11 @@ pub(crate) struct RunArguments {
     /// Plan to run beside eager; may be repeated [default: optimal].
     #[arg(long, value_name = "NAME", value_parser = strategy_parser())]
     pub(crate) strategy: Vec<Strategy>,
+
+    /// Device to predict times for, by id, or a TOML file that describes one: `fusewright hw calibrate` writes that of
+    /// this machine.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) hw: Option<OsString>,
 
     /// Inputs by name, as numpy.savez writes them.
     #[arg(long, value_name = "FILE.npz")]
