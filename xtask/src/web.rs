@@ -89,9 +89,9 @@ fn programs(root: &Path) -> Result<(), String> {
     }
     for program in PROGRAMS.into_iter().chain([UNPACKER]) {
         let arguments = ["build", "--package", "fusewright-wasm", "--profile", "page", "--target", TARGET];
-        let mut build = cargo();
-        build.current_dir(root).args(arguments).args(["--no-default-features", "--features", program]);
-        run(build.env("RUSTFLAGS", &flags))?;
+        let mut command = cargo();
+        command.current_dir(root).args(arguments).args(["--no-default-features", "--features", program]);
+        run(command.env("RUSTFLAGS", &flags))?;
         let path = file(program);
         if program == UNPACKER {
             run(node(root).arg("pack.mjs").arg(&built).arg(&path))?;
