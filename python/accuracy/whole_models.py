@@ -123,10 +123,10 @@ def predicted(
 def has_fast_norms(torch: str, family: str) -> bool:
     """Whether norms ran in f16.
 
-    The measurements were taken with timm's fast norms. When those with PyTorch 2.4 were, plain vision transformers still
-    had norms of PyTorch's own.
+    The measurements were taken with timm's fast norms. When those with PyTorch 2.4 were, vision transformers and what
+    is made of their blocks still had norms of PyTorch's own.
     """
-    return torch != "pt2.4" or family not in {"vision_transformer", "deit"}
+    return torch != "pt2.4" or family not in {"vision_transformer", "deit", "vitamin"}
 
 
 def ranks(values: np.ndarray) -> np.ndarray:
@@ -199,10 +199,12 @@ def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
         "at a large batch; speed-up is the time as it is over the time compiled. Measured times: the benchmark tables of",
         "`huggingface/pytorch-image-models`. Predicted ones: sums over the kernels of the plans `eager` and `compiled`.",
         "Nothing here was measured by this project. Norms of timm run in f16, as its fast norms do, except those of plain",
-        "vision transformers under PyTorch 2.4, which were PyTorch's own then; models whose branches fold are folded under",
+        "vision transformers (and `vitamin`, made of them) under PyTorch 2.4, which were PyTorch's own then; models whose branches fold are folded under",
         "2.9, as the numbers of parameters in the tables say. The coefficients of this card were found on sums over these",
         "models with both halves of the families in view: no half is a test on unseen models. The step of an",
-        "interpolation was found on one family, `efficientformer_v2`. Which kernels PyTorch launches beside those of a graph",
+        "interpolation was found on one family, `efficientformer_v2`; the slow kernel for windows above 7 by 7 over channels",
+        "that lie innermost on `convmixer` (`edgenext`, which has such windows too, agrees); the second reading of group norms",
+        "on `efficientnet_b3_gn` and `resnetv2_101x1_bit`. Which kernels PyTorch launches beside those of a graph",
         "was read off models of timm on an H100 under PyTorch 2.11 (`python -m accuracy.profile_models`, its table is",
         "`python/accuracy/measured/h100-sxm/timm-ops.csv`; `docs/cost-model.md`), not off these times. Under",
         "2.4 attention over five axes stayed in f16: `nest`, `hiera`, `twins` and SAM are priced for 2.9.",

@@ -23,6 +23,7 @@
 //! ```
 
 mod attributes;
+mod channels_last;
 mod consumers;
 mod contents;
 mod dtype;

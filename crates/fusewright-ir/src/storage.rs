@@ -7,6 +7,7 @@
 
 use smallvec::SmallVec;
 
+use crate::channels_last::{channels_last_strides, is_channels_last, keeps_order};
 use crate::ops::{Copy, Index, Pointwise, View};
 use crate::{Graph, Node, NodeId, Op, Origin, TensorType, Type, ValueId, row_major_strides};
 
@@ -76,6 +77,11 @@ impl Storage {
         reshaped_strides(&tensor.shape, &self.strides_of(value, tensor), shape).is_some()
     }
 
+    /// The value is an image whose channels lie innermost.
+    pub fn is_channels_last(&self, value: ValueId, tensor: &TensorType) -> bool {
+        self.strides[value.index()].as_deref().is_some_and(|strides| is_channels_last(&tensor.shape, strides))
+    }
+
     fn strides_of(&self, value: ValueId, tensor: &TensorType) -> Strides {
         match &self.strides[value.index()] {
             Some(strides) => Strides::from_slice(strides),
@@ -114,16 +120,32 @@ impl Storage {
                 let row_major = strides_match(&tensor.shape, &strides, &row_major_strides(&tensor.shape));
                 self.strides[output.index()] = if row_major { None } else { Some(strides.into_boxed_slice()) };
             }
-        } else if matches!(node.op, Op::Pointwise(_)) {
+        } else {
             self.keep_layout(graph, node);
         }
     }
 
-    /// A pointwise op writes its result in the layout of a dense operand of the same shape, as frameworks do.
+    /// A pointwise op writes its result in the layout of a dense operand of the same shape, a convolution in the order of
+    /// the image that it reads, as frameworks do.
     fn keep_layout(&mut self, graph: &Graph, node: &Node) {
         let Some(&output) = node.outputs.first() else { return };
         let Some(result) = graph.tensor(output) else { return };
         if result.strides.is_some() {
+            return;
+        }
+        let is_pointwise = match &node.op {
+            Op::Pointwise(_) => true,
+            Op::Copy(copy) => matches!(**copy, Copy::Cast { .. } | Copy::Clone),
+            _ => false,
+        };
+        if !is_pointwise {
+            let image = node.inputs.first().and_then(|&x| Some((x, graph.tensor(x)?)));
+            if keeps_order(&node.op)
+                && image.is_some_and(|(x, tensor)| self.is_channels_last(x, tensor))
+                && result.rank() == 4
+            {
+                self.strides[output.index()] = Some(channels_last_strides(&result.shape).into_vec().into());
+            }
             return;
         }
         let like = node.inputs.iter().find(|&&input| graph.tensor(input).is_some_and(|t| t.shape == result.shape));

@@ -60,6 +60,35 @@ fn fast_norms_are_those_that_no_module_is() {
     assert_eq!(dtype(&module, "n"), DType::F32);
 }
 
+#[test]
+fn norms_in_steps_are_fast_norms_and_squares_are_powers() {
+    let steps = r#"
+    graph "rms" {
+      input %x: f32[2, 8, 4, 4]
+      parameter %w: f32[8]
+      parameter %k: f32[8, 8, 1, 1]
+      %c: f32[2, 8, 4, 4] = conv(%x, %k) {stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1}
+      %square: f32[2, 8, 4, 4] = square(%c)
+      %mean: f32[2, 1, 4, 4] = mean(%square) {axes = [1], keep = true}
+      %plus: f32[2, 1, 4, 4] = add(%mean) {scalar = 1e-6}
+      %root: f32[2, 1, 4, 4] = rsqrt(%plus)
+      %normed: f32[2, 8, 4, 4] = mul(%c, %root)
+      %row: f32[1, 8, 1, 1] = reshape(%w) {shape = [1, 8, 1, 1]}
+      %y: f32[2, 8, 4, 4] = mul(%normed, %row)
+      output %y
+    }"#;
+    let found = |text: &str, fast_norms| {
+        let graph = autocast(&text::parse(text).unwrap(), Autocast { fast_norms, ..PLAIN }).unwrap();
+        verify(&graph).unwrap();
+        ["square", "root", "y"].map(|name| dtype(&graph, name).name())
+    };
+    assert_eq!(found(steps, false), ["f32", "f32", "f32"]);
+    assert_eq!(found(steps, true), ["f16", "f16", "f16"]);
+    let read_elsewhere =
+        steps.replace("output %y", "output %y\n %again: f32[2, 8, 4, 4] = relu(%square)\n output %again");
+    assert_eq!(found(&read_elsewhere, true), ["f32", "f32", "f32"]);
+}
+
 proptest! {
     #![proptest_config(cases())]
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use fusewright_cost::time::{Kernel, StreamKind};
+use fusewright_cost::time::{Kernel, Layout, StreamKind};
 use fusewright_device::find;
 use fusewright_ir::{text, verify};
 use fusewright_plan::{Analysis, CompiledPartitioner, EagerPartitioner, Partitioner, Profile, Timing, time_plan};
@@ -105,4 +105,51 @@ fn short_rows_of_a_norm_cost_a_block_each_where_nothing_compiles() {
     assert!((1000.0..1500.0).contains(&eager.kernels[0].prediction.us), "{:?}", eager.kernels);
     assert!(both(&norm(802_816, 96)) > 3.0);
     assert!((both(&norm(18_816, 4096)) - 1.0).abs() < 0.1);
+}
+
+/// A norm over the channels of an image, and two convolutions of its result.
+const NORM_OF_IMAGE: &str = r#"
+graph "norm of image" {
+  input %x: f16[8, 64, 56, 56]
+  parameter %n: f16[64]
+  parameter %w: f16[64, 64, 3, 3]
+  %rows: f16[8, 56, 56, 64] = permute(%x) {axes = [0, 2, 3, 1]}
+  %normed: f16[8, 56, 56, 64] = layer_norm(%rows, %n) {axes = 1, epsilon = 1e-6}
+  %image: f16[8, 64, 56, 56] = permute(%normed) {axes = [0, 3, 1, 2]}
+  %c: f16[8, 64, 56, 56] = conv(%image, %w) {stride = [1, 1], padding = [1, 1], dilation = [1, 1], groups = 1}
+  %act: f16[8, 64, 56, 56] = gelu(%c)
+  %d: f16[8, 64, 56, 56] = conv(%act, %w) {stride = [1, 1], padding = [1, 1], dilation = [1, 1], groups = 1}
+  %again: f16[8, 56, 56, 64] = permute(%d) {axes = [0, 2, 3, 1]}
+  %y: f16[8, 56, 56, 64] = layer_norm(%again, %n) {axes = 1, epsilon = 1e-6}
+  output %y
+}"#;
+
+#[test]
+fn images_lie_as_they_come_where_nothing_compiles() {
+    let eager = timed(NORM_OF_IMAGE, &EagerPartitioner, "h100-sxm");
+    // The first norm takes a copy of its operand; what follows lies with its channels innermost.
+    assert_eq!(names(&eager), ["copy", "block norm", "convolution", "pass", "convolution", "block norm"]);
+    let layouts = |timing: &Timing| -> Vec<Layout> {
+        let of = |kernel: &Kernel| if let Kernel::Convolution(it) = kernel { Some(it.layout) } else { None };
+        timing.kernels.iter().filter_map(|kernel| of(&kernel.kernel)).collect()
+    };
+    assert_eq!(layouts(&eager), [Layout::ChannelsLast; 2]);
+    assert_eq!(layouts(&timed(CONVOLUTION, &EagerPartitioner, "h100-sxm")), [Layout::ChannelsFirst]);
+}
+
+#[test]
+fn group_norms_read_their_operand_once_more() {
+    let source = r#"
+graph "group norm" {
+  input %x: f16[8, 64, 56, 56]
+  parameter %w: f16[64]
+  parameter %b: f16[64]
+  %y: f16[8, 64, 56, 56] = group_norm(%x, %w, %b) {groups = 8, epsilon = 1e-5}
+  output %y
+}"#;
+    let eager = timed(source, &EagerPartitioner, "h100-sxm");
+    assert_eq!(names(&eager), ["reduction", "block norm"]);
+    let Kernel::Stream(moments) = &eager.kernels[0].kernel else { panic!("{:?}", eager.kernels) };
+    assert_eq!(moments.bytes, 2 * 8 * 64 * 56 * 56);
+    assert_eq!(names(&timed(source, &CompiledPartitioner, "h100-sxm")), ["reduction", "norm"]);
 }

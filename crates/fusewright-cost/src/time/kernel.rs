@@ -58,6 +58,18 @@ pub enum Layout {
     ChannelsLast,
 }
 
+impl Layout {
+    /// Largest window, 7 by 7, for which libraries have a kernel of their own where channels lie side by side and one is
+    /// in a group; larger ones were measured in two families of models only (`convmixer`, `edgenext`).
+    pub(crate) const WINDOW_TAPS: u64 = 49;
+
+    /// The one that this convolution runs faster in.
+    pub fn fastest(product: &Gemm) -> Self {
+        let apart = product.batch > 1 && product.n == 1;
+        if apart && product.k > Self::WINDOW_TAPS { Layout::ChannelsFirst } else { Layout::ChannelsLast }
+    }
+}
+
 /// A convolution, seen as the product of unfolded positions with its weights: one product for each group of channels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Convolution {

@@ -11,11 +11,13 @@
 //! ```
 
 mod policy;
+mod written_norms;
 
 use fusewright_ir::ops::{Copy, ShapeError};
 use fusewright_ir::{DType, Form, Graph, NodeId, Op, Origin, Source, Type, ValueId};
 
 use policy::{Policy, policy};
+use written_norms::written_norms;
 
 /// A node that does not accept the operands that autocast gives it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,8 +34,8 @@ pub struct AutocastError {
 pub struct Autocast {
     /// The lower precision: `f16` or `bf16`.
     pub lower: DType,
-    /// Norms that are written as functions run in it too: libraries with norms of their own, such as timm, can turn
-    /// autocast off around them. Norms that are modules of PyTorch stay in `f32`.
+    /// Norms that are written as functions, or by the root mean square in steps, run in it too: libraries with norms of
+    /// their own, such as timm, can turn autocast off around them. Norms that are modules of PyTorch stay in `f32`.
     pub fast_norms: bool,
 }
 
@@ -42,7 +44,8 @@ pub fn autocast(graph: &Graph, how: Autocast) -> Result<Graph, AutocastError> {
     let mut result = Graph::new(graph.name.clone());
     result.dims.clone_from(&graph.dims);
     result.training = graph.training;
-    let mut pass = Pass { graph, how, map: vec![None; graph.value_count()], cast: Vec::new(), result };
+    let in_steps = if how.fast_norms { written_norms(graph) } else { vec![false; graph.node_count()] };
+    let mut pass = Pass { graph, how, in_steps, map: vec![None; graph.value_count()], cast: Vec::new(), result };
     pass.sources();
     for (id, _) in graph.nodes() {
         pass.node(id).map_err(|ShapeError(problem)| AutocastError { node: graph.node_name(id).to_owned(), problem })?;
@@ -56,6 +59,8 @@ pub fn autocast(graph: &Graph, how: Autocast) -> Result<Graph, AutocastError> {
 struct Pass<'a> {
     graph: &'a Graph,
     how: Autocast,
+    /// The node belongs to a norm that runs in the lower precision.
+    in_steps: Vec<bool>,
     map: Vec<Option<ValueId>>,
     /// For each value of the result that is a weight, what it was cast to.
     cast: Vec<Option<(DType, ValueId)>>,
@@ -82,7 +87,12 @@ impl Pass<'_> {
     fn node(&mut self, id: NodeId) -> Result<(), ShapeError> {
         let node = self.graph.node(id);
         let mut inputs: Vec<ValueId> = node.inputs.iter().map(|&input| self.mapped(input)).collect();
-        let wanted = match policy(&node.op, node.source.form, self.how.fast_norms) {
+        let policy = if self.in_steps[id.index()] {
+            Policy::Lower
+        } else {
+            policy(&node.op, node.source.form, self.how.fast_norms)
+        };
+        let wanted = match policy {
             Policy::Lower => Some(self.how.lower),
             Policy::Full => Some(DType::F32),
             Policy::Widest => self.widest(&inputs),

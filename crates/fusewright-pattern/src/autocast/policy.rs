@@ -2,7 +2,7 @@
 //!
 //! After the op lists that PyTorch registers for CUDA (`AT_FORALL_LOWER_PRECISION_FP`, `AT_FORALL_FP32` and the others
 //! in `ATen/autocast_mode.h`). What is on no list runs in the type of its operands. Division by a tensor counts as its
-//! reciprocal when a number is divided.
+//! reciprocal when a number is divided, a square as the power that it is computed by.
 
 use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, Pooling, ReduceKind, Reduction, Unary};
 use fusewright_ir::{Form, Op};
@@ -52,7 +52,14 @@ fn runs_in_full(pointwise: &Pointwise) -> bool {
     match pointwise {
         Pointwise::Unary(kind) => matches!(
             kind,
-            Unary::Exp | Unary::Expm1 | Unary::Log | Unary::Log1p | Unary::Log2 | Unary::Reciprocal | Unary::Rsqrt
+            Unary::Exp
+                | Unary::Expm1
+                | Unary::Log
+                | Unary::Log1p
+                | Unary::Log2
+                | Unary::Reciprocal
+                | Unary::Rsqrt
+                | Unary::Square
         ),
         Pointwise::Binary(kind) => *kind == Binary::Pow,
         Pointwise::WithScalar { kind, reversed, .. } => *kind == Binary::Pow || *kind == Binary::Div && *reversed,

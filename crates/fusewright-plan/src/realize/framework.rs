@@ -3,22 +3,28 @@
 //!
 //! Plans of rules are priced as kernels that take any operand where it lies. The plans `eager` and `compiled` state what
 //! PyTorch runs on a GPU, which
-//! - keeps images with channels outermost, unless the compiler decides otherwise;
+//! - lets images lie as they come, mostly with channels outermost, unless the compiler decides otherwise;
 //! - copies the operands of a batched product whose outer axes do not lie evenly spaced;
-//! - copies, without a compiler, the operand of a linear layer whose rows do not;
+//! - copies, without a compiler, the operand of a linear layer whose rows do not, and that of a layer norm or softmax that
+//!   does not lie row-major;
 //! - streams attention over operands with four axes only;
 //! - adds, without a compiler, the bias of a convolution in a pass of its own;
 //! - folds, without a compiler, each row of a norm with a block of threads;
+//! - reads what a group norm takes once more, for its mean and variance;
 //! - interpolates, without a compiler, with one thread for each position of the result.
 
 use fusewright_cost::GroupCost;
-use fusewright_cost::time::{Kernel, Layout, Stream, StreamKind};
+use fusewright_cost::time::{Gemm, Kernel, Layout, Stream, StreamKind};
 use fusewright_device::{Class, Device};
-use fusewright_ir::ops::{Contraction, Copy, Pooling};
-use fusewright_ir::{Graph, NodeId, Op, TensorType, ValueId};
+use fusewright_ir::ops::{Contraction, Copy, Normalization, Pooling};
+use fusewright_ir::{Graph, Node, NodeId, Op, TensorType, ValueId};
 
 use super::layout::channels_innermost;
 use crate::{Analysis, Plan};
+
+/// Twice the memory traffic of a byte of a group whose channels lie innermost: a run is as long as the group has channels,
+/// often less than memory moves at once. Read off two families (`efficientnet` and `resnetv2` with group norms).
+const GATHERED: u64 = 5;
 
 /// Who issues the kernels of a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +50,18 @@ impl Framework {
         }
     }
 
-    /// How images lie.
-    pub(crate) fn layout(self) -> Layout {
-        match self {
-            Framework::Eager | Framework::Compiled { channels_innermost: false } => Layout::ChannelsFirst,
-            Framework::None | Framework::Compiled { channels_innermost: true } => Layout::ChannelsLast,
-        }
+    /// How the images that a convolution reads and writes lie.
+    pub(crate) fn layout(self, analysis: &Analysis, convolution: &Node, product: &Gemm) -> Layout {
+        let lies_innermost = || {
+            let image = convolution.inputs.first().and_then(|&image| Some((image, analysis.graph.tensor(image)?)));
+            image.is_some_and(|(image, tensor)| analysis.storage.is_channels_last(image, tensor))
+        };
+        let innermost = match self {
+            Framework::None => return Layout::fastest(product),
+            Framework::Eager => lies_innermost(),
+            Framework::Compiled { channels_innermost } => channels_innermost,
+        };
+        if innermost { Layout::ChannelsLast } else { Layout::ChannelsFirst }
     }
 
     /// It has a streaming kernel for this attention: those take operands with one batch axis and one of heads.
@@ -59,15 +71,16 @@ impl Framework {
         self == Framework::None || !matches!(node.op, Op::Attention(_)) || rank == Some(4)
     }
 
-    /// The pass that adds the bias of a convolution among `works` without a compiler: `cudnn_convolution` takes none.
-    /// PyTorch's own kernel does, which convolves channels apart with windows that cuDNN is not asked for.
-    pub(crate) fn bias_pass(self, graph: &Graph, works: &[NodeId]) -> Option<Stream> {
-        let convolution = works.iter().map(|&id| graph.node(id)).find(|node| matches!(node.op, Op::Convolution(_)))?;
+    /// The pass that adds the bias of a convolution without a compiler: `cudnn_convolution` takes none. PyTorch's own
+    /// kernel does, which convolves channels apart where they are outermost and the window is one that cuDNN is not asked
+    /// for.
+    pub(crate) fn bias_pass(self, graph: &Graph, convolution: &Node, layout: Layout) -> Option<Stream> {
         if self != Framework::Eager || convolution.inputs.len() < 3 {
             return None;
         }
         let window = graph.tensor(*convolution.inputs.get(1)?)?.shape.get(1..)?;
-        if window.first() == Some(&1) && window.iter().skip(1).any(|extent| !matches!(extent, 1 | 3 | 5)) {
+        let apart = window.first() == Some(&1) && layout == Layout::ChannelsFirst;
+        if apart && window.iter().skip(1).any(|extent| !matches!(extent, 1 | 3 | 5)) {
             return None;
         }
         let result = graph.tensor(*convolution.outputs.first()?)?;
@@ -100,7 +113,7 @@ impl Framework {
     }
 }
 
-/// The copies that come before the products among `works`.
+/// The copies that come before the products, or the norms of rows, among `works`.
 pub(crate) fn framework_kernels(analysis: &Analysis, works: &[NodeId], framework: Framework) -> Vec<Kernel> {
     let mut kernels = Vec::new();
     for &id in works {
@@ -110,6 +123,17 @@ pub(crate) fn framework_kernels(analysis: &Analysis, works: &[NodeId], framework
                 node.inputs.get(..2).unwrap_or_default()
             }
             (Op::Contraction(Contraction::Linear), Framework::Eager) => node.inputs.get(..1).unwrap_or_default(),
+            (Op::Normalization(Normalization::LayerNorm { .. } | Normalization::Softmax { .. }), Framework::Eager) => {
+                let scattered = |&x: &ValueId| !analysis.storage.is_contiguous(x);
+                let operand = node.inputs.first().filter(|x| scattered(x)).and_then(|&x| analysis.graph.tensor(x));
+                kernels.extend(operand.map(copy_of).map(Kernel::Stream));
+                continue;
+            }
+            (Op::Normalization(Normalization::GroupNorm { .. }), Framework::Eager | Framework::Compiled { .. }) => {
+                let operand = node.inputs.first().and_then(|&x| analysis.graph.tensor(x));
+                kernels.extend(operand.map(|x| moments(x, framework)).map(Kernel::Stream));
+                continue;
+            }
             _ => continue,
         };
         let is_linear = matches!(node.op, Op::Contraction(Contraction::Linear));
@@ -138,6 +162,13 @@ fn copied(analysis: &Analysis, operand: ValueId, is_linear: bool) -> Option<Stre
         return None;
     }
     Some(copy_of(read))
+}
+
+/// The pass that finds the mean and variance of each group: its elements are too many to keep until they are used.
+fn moments(x: &TensorType, framework: Framework) -> Stream {
+    let innermost = framework == Framework::Compiled { channels_innermost: true };
+    let bytes = if innermost { x.bytes().saturating_mul(GATHERED) / 2 } else { x.bytes() };
+    Stream { kind: StreamKind::Reduction, flops: x.elements().saturating_mul(3), bytes, ..copy_of(x) }
 }
 
 fn copy_of(tensor: &TensorType) -> Stream {

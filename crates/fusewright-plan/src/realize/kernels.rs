@@ -53,17 +53,16 @@ pub(crate) fn launches(
         };
     }
     let products: Vec<Gemm> = works.iter().filter_map(|&id| product_of(graph, &analysis.storage, id)).collect();
+    let mut kernels = framework_kernels(analysis, &works, framework);
     if let Some(gemm) = side_by_side(&products, cost.moved()) {
-        let mut kernels = framework_kernels(analysis, &works, framework);
-        let convolves = works.iter().any(|&id| matches!(graph.node(id).op, Op::Convolution(_)));
-        let layout = framework.layout();
-        let bias = framework.bias_pass(graph, &works);
-        kernels.push(if convolves {
-            Kernel::Convolution(Convolution { product: gemm, layout })
+        let convolution = works.iter().map(|&id| graph.node(id)).find(|node| matches!(node.op, Op::Convolution(_)));
+        if let Some(node) = convolution {
+            let layout = framework.layout(analysis, node, &gemm);
+            kernels.push(Kernel::Convolution(Convolution { product: gemm, layout }));
+            kernels.extend(framework.bias_pass(graph, node, layout).map(Kernel::Stream));
         } else {
-            Kernel::Gemm(gemm)
-        });
-        kernels.extend(bias.map(Kernel::Stream));
+            kernels.push(Kernel::Gemm(gemm));
+        }
         return kernels;
     }
     let interpolated = |&id: &NodeId| framework.resampled(graph, id, cost);
@@ -74,7 +73,8 @@ pub(crate) fn launches(
     for stream in &mut streams {
         stream.kind = framework.norm(stream.kind);
     }
-    streams.into_iter().map(Kernel::Stream).collect()
+    kernels.extend(streams.into_iter().map(Kernel::Stream));
+    kernels
 }
 
 /// Products of one input next to each other are one product as wide as all of them.

@@ -24,6 +24,8 @@ struct LayoutShares {
     product: f64,
     /// Of the general-purpose arithmetic, where there is one channel in a group.
     depthwise: f64,
+    /// Of that arithmetic where the window has more than [`Layout::WINDOW_TAPS`].
+    depthwise_wide: f64,
     /// Of that, where channels are in groups.
     grouped: f64,
     /// Of the bytes of images that are converted before and after, each read and written.
@@ -31,9 +33,11 @@ struct LayoutShares {
 }
 
 /// Planes of channels.
-const FIRST: LayoutShares = LayoutShares { product: 0.63, grouped: 0.6, depthwise: 0.065, converted: 0.19 };
+const FIRST: LayoutShares =
+    LayoutShares { product: 0.63, grouped: 0.6, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
 /// Channels side by side.
-const LAST: LayoutShares = LayoutShares { product: 0.95, grouped: 0.38, depthwise: 0.2, converted: 0.0 };
+const LAST: LayoutShares =
+    LayoutShares { product: 0.95, grouped: 0.38, depthwise: 0.2, depthwise_wide: 0.0125, converted: 0.0 };
 /// Memory rate where there is one channel in a group.
 const DEPTHWISE_BANDWIDTH: f64 = 0.95;
 
@@ -53,7 +57,7 @@ pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coe
     let rate =
         |set: GemmCoefficients| GemmCoefficients { efficiency: set.efficiency * shares.product * grouped, ..set };
     let slower = Coefficients { gemm: rate(coefficients.gemm), ..*coefficients };
-    let mut cut = gemm::cut(device, &packed, &slower);
+    let mut cut = gemm::cut_aligned(device, &packed, &slower);
     let converted = 2.0 * shares.converted * product.bytes as f64;
     let conversion = converted / (machine.bandwidth * coefficients.stream.pointwise);
     cut.memory += conversion;
@@ -76,7 +80,8 @@ fn side_by_side(product: &Gemm) -> Gemm {
 }
 
 fn depthwise(machine: &Machine, product: &Gemm, shares: &LayoutShares, set: &GemmCoefficients) -> Cut {
-    let compute = product.flops() / (machine.vector_peak * shares.depthwise);
+    let share = if product.k > Layout::WINDOW_TAPS { shares.depthwise_wide } else { shares.depthwise };
+    let compute = product.flops() / (machine.vector_peak * share);
     let memory = product.bytes as f64 / (machine.bandwidth * DEPTHWISE_BANDWIDTH);
     let start = machine.floor + set.start_us * 1e-6;
     Cut { tile: None, split: 1, waves: 0.0, compute, memory, quantise: 0.0, start, total: compute.max(memory) + start }

@@ -53,8 +53,19 @@ pub(super) fn unit(device: &Device, dtype: DType) -> Unit {
     }
 }
 
-/// The cheapest way to cut the product.
+/// The cheapest way to cut the product of matrices whose rows start anywhere.
 pub(super) fn cut(device: &Device, gemm: &Gemm, coefficients: &Coefficients) -> Cut {
+    let share = access_share(gemm);
+    let set = GemmCoefficients {
+        efficiency: coefficients.gemm.efficiency * share,
+        bandwidth: coefficients.gemm.bandwidth * share,
+        ..coefficients.gemm
+    };
+    cut_aligned(device, gemm, &Coefficients { gemm: set, ..*coefficients })
+}
+
+/// The cheapest way to cut the product of matrices whose rows start where the widest access may.
+pub(super) fn cut_aligned(device: &Device, gemm: &Gemm, coefficients: &Coefficients) -> Cut {
     let machine = Machine::new(device);
     let unit = unit(device, gemm.input);
     let set = match unit {
@@ -78,6 +89,18 @@ pub(super) fn cut(device: &Device, gemm: &Gemm, coefficients: &Coefficients) -> 
         best.total += best.quantise;
     }
     best
+}
+
+/// Share of its rates that a product on matrix units keeps where its rows are no multiples of [`ACCESS`]: kernels for
+/// narrower accesses are slower. Read off the products of `python/accuracy/measured/h100-sxm/timm-ops.csv`, which took
+/// 1.5 to 2.4 times as long, and off whole models.
+const NARROW_SHARE: f64 = 0.6;
+/// Bytes of the widest access to memory (NVIDIA, "Matrix Multiplication Background": dimensions should be multiples of it).
+const ACCESS: u64 = 16;
+
+fn access_share(gemm: &Gemm) -> f64 {
+    let is_wide = |row: u64| row == 1 || gemm.input.bytes(row).is_multiple_of(ACCESS);
+    if is_wide(gemm.n) && is_wide(gemm.k) { 1.0 } else { NARROW_SHARE }
 }
 
 fn tiled(device: &Device, machine: &Machine, gemm: &Gemm, set: &GemmCoefficients, unit: Unit) -> Cut {
