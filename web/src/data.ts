@@ -127,9 +127,23 @@ export function block(id: string): { bytes: Uint8Array; name: string } | null {
   return { bytes, name: element.dataset.name ?? "" };
 }
 
+interface Unpacker { memory: WebAssembly.Memory; reserve(length: number): number; unpack(): number; result_start(): number; result_length(): number }
+
+async function unpacker(): Promise<WebAssembly.Module> {
+  const stream = new Blob([block("unpacker")!.bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
+  return WebAssembly.compile(await new Response(stream).arrayBuffer());
+}
+let compiled: Promise<WebAssembly.Module> | null = null;
+
+/** What a block holds packed. */
 export async function unpacked(bytes: Uint8Array): Promise<Uint8Array> {
-  const stream = new Blob([bytes as BlobPart]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+  // An instance of its own each time: its memory goes with it.
+  const instance = await WebAssembly.instantiate(await (compiled ??= unpacker()));
+  const program = instance.exports as unknown as Unpacker;
+  const place = program.reserve(bytes.length) >>> 0;
+  new Uint8Array(program.memory.buffer, place, bytes.length).set(bytes);
+  if (program.unpack() !== 0) throw new Error("this page is damaged");
+  return new Uint8Array(program.memory.buffer, program.result_start() >>> 0, program.result_length() >>> 0).slice();
 }
 
 /** Columns that are written as differences become what they were. */

@@ -2,7 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-export function DropZone({ open, small }: { open: (file: Blob, name: string) => void; small: boolean }) {
+export function DropZone({ open, small, said }: { open: (file: Blob, name: string) => void; small: boolean; said: string }) {
   const [over, setOver] = useState(false);
   useEffect(() => {
     const stop = (event: DragEvent) => { event.preventDefault(); setOver(event.type === "dragover"); };
@@ -29,6 +29,7 @@ export function DropZone({ open, small }: { open: (file: Blob, name: string) => 
   return (
     <label class={`drop ${small ? "small" : ""} ${over ? "over" : ""}`}>
       <span>{small ? "another file …" : "Drop a model here: ONNX, .pt2, config.json, FX JSON. Or choose one, or paste a configuration."}</span>
+      {small && said && <span class="quiet read">{said}</span>}
       {!small && <span class="quiet">Nothing leaves this page; weights are not read.</span>}
       <input type="file" onChange={(event) => {
         const file = event.currentTarget.files?.[0];

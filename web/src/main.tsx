@@ -6,7 +6,9 @@ import { block, parsed, plansOf, unpacked, type PageData } from "./data";
 import { Controls } from "./controls";
 import { Details } from "./details";
 import { DropZone } from "./drop";
+import { bytes } from "./format";
 import { Planner, isFailure, type Failure, type Question } from "./planner";
+import { SaveButtons } from "./save/buttons";
 import { current, update, useShared } from "./state";
 import { VIEWS } from "./views";
 
@@ -38,6 +40,7 @@ function Page({ first, planner }: { first: PageData | null; planner: Planner | n
   const [data, setData] = useState(first);
   const [failure, setFailure] = useState<Failure | null>(null);
   const [busy, setBusy] = useState("");
+  const [dropped, setDropped] = useState("");
   const plans = useMemo(() => (data ? plansOf(data) : []), [data]);
 
   const ask = base && planner ? JSON.stringify(question(base)) : "";
@@ -71,6 +74,7 @@ function Page({ first, planner }: { first: PageData | null; planner: Planner | n
     setFailure(null);
     update({ op: -1, device: "", dtype: "", phase: "", dims: "", search: "" });
     const failed = await planner.open(file, name, name);
+    setDropped(failed ? "" : `${bytes(planner.taken)} of ${bytes(file.size)} read`);
     const answer = failed ?? (await planner.answer({}));
     setBusy("");
     if (isFailure(answer as PageData | Failure)) {
@@ -106,13 +110,14 @@ function Page({ first, planner }: { first: PageData | null; planner: Planner | n
               <a href={`#view=${each.id}`} aria-current={each === view ? "page" : undefined}
                 onClick={(event) => { event.preventDefault(); update({ view: each.id }); }}>{each.title}</a>
             ))}
+            {plan && <SaveButtons name={`${view.id}-${plan.view.strategy}`} />}
           </nav>
         )}
       </header>
       {failure && (
         <div class="failure" role="alert"><p><b>error:</b> {failure.error}</p>{failure.help && <p><b>help:</b> {failure.help}</p>}</div>
       )}
-      {!first && planner && <DropZone open={open} small={data !== null} />}
+      {!first && planner && <DropZone open={open} small={data !== null} said={dropped} />}
       {!data && !first && !planner && <p class="failure">This file holds neither a model nor a planner.</p>}
       {data && plan && (
         <div class="body">

@@ -1,6 +1,6 @@
 // Chromium without a window, the pages under test, and what may go wrong in them.
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { chromium } from "playwright-core";
@@ -53,6 +53,16 @@ export async function open(file, { hash = "", scheme = "light", width = 1360, he
   await page.goto(`file://${file}${hash}`);
   await page.waitForFunction(() => document.documentElement.dataset.ready, null, { timeout: 60_000 });
   return { page, wrong, close: () => context.close() };
+}
+/** An empty page in a window of its own. */
+export const blank = async () => (await browser.newContext()).newPage();
+/** Most memory that a process which draws pages has taken so far, bytes; of Linux alone. */
+export async function memory() {
+  const session = await browser.newBrowserCDPSession();
+  const { processInfo } = await session.send("SystemInfo.getProcessInfo");
+  await session.detach();
+  const drawing = processInfo.filter(({ type }) => type === "renderer").map(({ id }) => `/proc/${id}/status`).filter(existsSync);
+  return Math.max(...drawing.map((path) => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(path, "utf8"))[1]) * 1024));
 }
 export const finish = () => browser?.close();
 

@@ -57,3 +57,17 @@ export function manyOps(count) {
   graph.push(field(2, "many"), field(5, dims), field(11, value("x", 32, 64)), field(12, value(values[values.length - 1], 32, 64)));
   return model(graph, ["", 17]);
 }
+
+/** A product with a weight of so many bytes and what follows it: the model's bytes before those of the weight, and after. */
+export function chain(bytes) {
+  const rows = 4096, columns = Math.floor(bytes / 4 / rows);
+  if (columns * rows * 4 !== bytes) throw new Error(`${bytes} is no multiple of ${rows * 4}`);
+  const facts = Buffer.concat([int(1, rows), int(1, columns), int(2, 1), field(8, "w")]);
+  const raw = Buffer.concat([varint(9 * 8 + 2), varint(bytes)]);
+  const tensor = Buffer.concat([varint(5 * 8 + 2), varint(facts.length + raw.length + bytes), facts, raw]);
+  const nodes = Buffer.concat([node(["x", "w"], "h", "product", "MatMul"), node(["h"], "y", "activation", "Gelu"), field(2, "chain")]);
+  const after = Buffer.concat([field(11, value("x", 8, rows)), field(12, value("y", 8, columns))]);
+  const head = Buffer.concat([int(1, 8), field(8, Buffer.concat([field(1, ""), int(2, 20)]))]);
+  const graph = Buffer.concat([varint(7 * 8 + 2), varint(nodes.length + tensor.length + bytes + after.length)]);
+  return { before: Buffer.concat([head, graph, nodes, tensor]), after };
+}

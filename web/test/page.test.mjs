@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import * as h from "./harness.mjs";
+import { largeArchive, largeOnnx } from "./large.mjs";
 import { hostileOnnx } from "./onnx.mjs";
 
 after(h.finish);
@@ -226,7 +227,7 @@ test("names of a model never become part of the page", async () => {
   writeFileSync(join(h.folder, "hostile.onnx"), onnx);
   const file = h.report("hostile", join(h.folder, "hostile.onnx"), "--hw", DEVICE);
   const text = readFileSync(file, "utf8");
-  assert.equal(text.split("</script>").length - 1, 4, "data, model, planner, script");
+  assert.equal(text.split("</script>").length - 1, 7, "data, model, tables, planner, reader, unpacker, script");
   assert.ok(!text.includes("window.pwned"));
   const { page, wrong, close } = await h.open(file);
   for (const view of h.VIEWS) {
@@ -275,4 +276,73 @@ test("two models are held against each other", async () => {
   await h.shot(page, "diff-two-models");
   assert.deepEqual(wrong, []);
   await close();
+});
+
+test("of a file of gigabytes only what describes the model is read", async () => {
+  const { page, wrong, close } = await h.open(h.report("app-large", "--app"));
+  const onnx = join(h.folder, "large.onnx"), archive = join(h.folder, "large.pt2");
+  largeOnnx(onnx, 2_000_000_000 - (2_000_000_000 % 16384));
+  largeArchive(archive, h.repository("crates/fusewright-torch/tests/pt2/models/swin_t.pt2"), 5_000_000_000);
+  for (const [path, size, most] of [[onnx, "2 GB", 0.2], [archive, "5 GB", 3]]) {
+    const name = path.split("/").pop().replace(/\.[a-z0-9]+$/, "");
+    await page.setInputFiles("input[type=file]", path);
+    await page.waitForFunction((size) => document.querySelector(".read")?.textContent.endsWith(`of ${size} read`) && document.querySelector(".busy").textContent === "", size);
+    assert.equal(await page.innerText("h1"), name);
+    const [, read, unit] = /^([\d.]+) (\w+) of/.exec(await page.innerText(".read"));
+    assert.ok(Number(read) * { B: 1e-6, kB: 1e-3, MB: 1, GB: 1e3 }[unit] < most, `${read} ${unit} of ${size}`);
+    const expected = h.plan(path);
+    assert.deepEqual((await h.score(page)).kernels, expected.strategies.map((s) => s.kernels.toLocaleString("en")));
+  }
+  const taken = await h.memory();
+  assert.ok(taken < 500e6, `${taken} bytes of memory`);
+  assert.deepEqual(wrong, []);
+  await close();
+});
+
+/** The picture's size and the part of it that is painted in other colours than its corner. */
+const lookAt = (page, kind, bytes) =>
+  page.evaluate(async ([kind, base64]) => {
+    const image = new Image();
+    image.src = `data:${kind};base64,${base64}`;
+    await image.decode();
+    const canvas = new OffscreenCanvas(Math.min(image.width, 2000), Math.min(image.height, 2000));
+    const pen = canvas.getContext("2d");
+    pen.drawImage(image, 0, 0);
+    const { data } = pen.getImageData(0, 0, canvas.width, canvas.height);
+    let other = 0;
+    for (let i = 0; i < data.length; i += 4) if (data[i] !== data[0] || data[i + 1] !== data[1] || data[i + 2] !== data[2]) other++;
+    return { width: image.width, height: image.height, painted: (other * 4) / data.length };
+  }, [kind, bytes.toString("base64")]);
+
+test("every view is saved as SVG and as PNG", async () => {
+  const evil = ["</text><script>window.pwned=1</script>", "a \"quoted\" & <b>name</b>", "\u0000\u0001 名前 🙂"];
+  writeFileSync(join(h.folder, "saved.onnx"), hostileOnnx(evil));
+  for (const [name, words] of [["saved", ["vit_b_16"]], ["saved-hostile", [join(h.folder, "saved.onnx")]]]) {
+    const { page, wrong, close } = await h.open(h.report(name, ...words, "--hw", DEVICE, "--no-planner"));
+    // What was saved is looked at elsewhere: the page's content policy allows no styles in texts that are read.
+    const elsewhere = await h.blank();
+    for (const view of h.VIEWS) {
+      await h.show(page, view);
+      for (const [kind, type] of [["SVG", "image/svg+xml"], ["PNG", "image/png"]]) {
+        const coming = page.waitForEvent("download");
+        await page.click(`.save >> text=${kind}`);
+        const download = await coming;
+        assert.match(download.suggestedFilename(), new RegExp(`^${view}-\\w+\\.${kind.toLowerCase()}$`));
+        const bytes = readFileSync(await download.path());
+        const seen = await lookAt(elsewhere, type, bytes);
+        assert.ok(seen.width > 100 && seen.height > 40 && seen.painted > 0.001, `${name} ${view} ${kind}: ${JSON.stringify(seen)}`);
+        if (kind === "SVG") {
+          const text = bytes.toString("utf8");
+          assert.ok(!/<script|\son\w+=|href=/.test(text), `${view} holds nothing that runs or leads away`);
+          const wellFormed = await elsewhere.evaluate((text) => !new DOMParser().parseFromString(text, "image/svg+xml").querySelector("parsererror"), text);
+          assert.ok(wellFormed, `${name} ${view} is XML`);
+        }
+        if (h.SHOTS) writeFileSync(join(h.SHOTS, `${name}-${view}.${kind.toLowerCase()}`), bytes);
+      }
+    }
+    assert.equal(await page.evaluate(() => window.pwned), undefined);
+    assert.deepEqual(wrong, []);
+    await elsewhere.context().close();
+    await close();
+  }
 });

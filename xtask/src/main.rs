@@ -7,6 +7,7 @@
 //! documentation.
 
 mod python;
+mod sources;
 mod web;
 
 use std::ffi::OsStr;

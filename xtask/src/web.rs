@@ -1,15 +1,23 @@
-//! The page's script, style and planner: built from `web/` and `crates/fusewright-wasm` into `web/dist`, which is
+//! The page's script, style, planner and readers: built from `web/` and `crates/fusewright-wasm` into `web/dist`, which is
 //! committed, and tested in a browser. None of it is needed to build the tool; what takes node, the WebAssembly target or
 //! a browser is left out where they are missing, and said so.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::{cargo, report, run, target};
+use lzma_rust2::{LzmaOptions, LzmaWriter};
+
+use crate::{cargo, report, run, sources, target};
 
 /// What WebAssembly is compiled for.
 const TARGET: &str = "wasm32-unknown-unknown";
+
+/// The programs of the page: features of `fusewright-wasm`, each built alone.
+const PROGRAMS: [&str; 4] = ["planner", "onnx", "torch", "config"];
+/// The one that unpacks the others.
+const UNPACKER: &str = "unpacker";
 
 /// The browser that pages are tested in, and its package on Debian.
 const BROWSERS: [&str; 3] = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
@@ -20,7 +28,7 @@ pub(crate) fn build(root: &Path) -> Result<(), String> {
     packages(root)?;
     types(root)?;
     run(node(root).args(["build.mjs", "dist"]))?;
-    planner(root)
+    programs(root)
 }
 
 /// The committed script and style are those of the sources, the pages work, and the planner answers as the tool does.
@@ -39,7 +47,8 @@ pub(crate) fn test(root: &Path) -> Result<(), String> {
             return Err(format!("web/dist/{name} is not what web/src makes; `cargo xtask web` builds it"));
         }
     }
-    report("web/dist is what web/src makes");
+    sources::check(root)?;
+    report("web/dist is what web/src and the crates make");
     if !has_browser() && !install_browser() {
         report("LEFT OUT: tests of the page in a browser; they need chromium (Debian: apt-get install chromium)");
         return Ok(());
@@ -56,12 +65,11 @@ pub(crate) fn pictures(root: &Path) -> Result<(), String> {
     run(node(root).arg("test/pictures.mjs").arg(root.join("docs/report")).env("FUSEWRIGHT", tool))
 }
 
-fn planner(root: &Path) -> Result<(), String> {
+fn programs(root: &Path) -> Result<(), String> {
     let rustup = Command::new("rustup").args(["target", "add", TARGET]).status();
     if !rustup.is_ok_and(|status| status.success()) {
         report(&format!("rustup could not add {TARGET}; going on in case it is there"));
     }
-    let arguments = ["build", "--package", "fusewright-wasm", "--profile", "page", "--target", TARGET];
     // Paths of this machine stay out of messages.
     let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
     let flags = format!(
@@ -69,9 +77,41 @@ fn planner(root: &Path) -> Result<(), String> {
         root.display(),
         home.unwrap_or_default()
     );
-    run(cargo().current_dir(root).args(arguments).env("RUSTFLAGS", flags))?;
     let built = target(root).join(TARGET).join("page/fusewright_wasm.wasm");
-    run(node(root).arg("pack.mjs").arg(built).arg("dist/planner.wasm.gz"))
+    // The crate that embeds the programs is linked into them too, without what it embeds.
+    let file = |program: &str| {
+        root.join("web/dist").join(format!("{program}.wasm.{}", if program == UNPACKER { "gz" } else { "lzma" }))
+    };
+    for program in PROGRAMS.into_iter().chain([UNPACKER]) {
+        let path = file(program);
+        let made = if path.exists() { Ok(()) } else { fs::write(&path, []) };
+        made.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    for program in PROGRAMS.into_iter().chain([UNPACKER]) {
+        let arguments = ["build", "--package", "fusewright-wasm", "--profile", "page", "--target", TARGET];
+        let mut command = cargo();
+        command.current_dir(root).args(arguments).args(["--no-default-features", "--features", program]);
+        run(command.env("RUSTFLAGS", &flags))?;
+        let path = file(program);
+        if program == UNPACKER {
+            run(node(root).arg("pack.mjs").arg(&built).arg(&path))?;
+            continue;
+        }
+        let packed =
+            fs::read(&built).and_then(|bytes| packed(&bytes)).map_err(|error| format!("{program}: {error}"))?;
+        report(&format!("{}: {} bytes", path.display(), packed.len()));
+        fs::write(&path, packed).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    sources::write(root)
+}
+
+/// A program in the form of a `.lzma` file.
+fn packed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut options = LzmaOptions::with_preset(9);
+    options.dict_size = 4 << 20;
+    let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, Some(bytes.len() as u64))?;
+    writer.write_all(bytes)?;
+    writer.finish()
 }
 
 fn packages(root: &Path) -> Result<(), String> {

@@ -1,11 +1,11 @@
 //! What the cost model needs to know of a piece of hardware.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Count, Quantity};
 
 /// Kinds of hardware that need models of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// Many multiprocessors that run thread blocks.
@@ -28,7 +28,7 @@ impl Class {
 }
 
 /// A device. Rates are dense: no structured sparsity.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Public id, in kebab-case, as given to `--hw`.
@@ -62,7 +62,7 @@ pub struct Device {
 }
 
 /// Highest rates of arithmetic, TFLOP/s (10¹² operations a second for integers), a multiply-accumulate being two.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peaks {
     /// Double precision.
@@ -102,7 +102,7 @@ impl Peaks {
 }
 
 /// Memory of the device.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
     /// Rate of main memory, 10⁹ bytes a second. For accelerators without memory of their own: the link to the host.
@@ -116,7 +116,7 @@ pub struct Memory {
 }
 
 /// The repeated part of the device.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Units {
     /// How many: multiprocessors, compute units, cores, matrix arrays.
@@ -134,7 +134,7 @@ pub struct Units {
 }
 
 /// Power.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Power {
     /// Most that the device takes for long, W.
@@ -151,7 +151,7 @@ pub struct Power {
 }
 
 /// Costs of starting a kernel.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     /// Shortest kernel of a replayed launch graph, µs.
@@ -161,7 +161,7 @@ pub struct Launch {
 }
 
 /// What only GPUs have.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Gpu {
     /// Compute capability of CUDA devices, e.g. `9.0`.
@@ -177,7 +177,7 @@ pub struct Gpu {
 }
 
 /// Which operand of a product stays in a systolic array while the others pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Dataflow {
     /// Sums stay.
@@ -200,7 +200,7 @@ impl Dataflow {
 }
 
 /// What only systolic accelerators have. `units.count` arrays of `rows` × `columns` multiply-accumulators.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Systolic {
     /// Rows of an array.
@@ -218,7 +218,7 @@ pub struct Systolic {
 }
 
 /// What only CPUs have.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cpu {
     /// Width of vector registers, bits.
@@ -234,7 +234,7 @@ pub struct Cpu {
 }
 
 /// A level of cache.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Cache {
     /// Its name, e.g. `L2`.

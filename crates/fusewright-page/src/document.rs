@@ -1,16 +1,15 @@
 //! The HTML file: head, a table for readers without scripts, data, planner, script.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use fusewright_pattern::Library;
 use fusewright_report::{PlanReport, StrategyReport, bytes_text};
 
-use crate::PageData;
-use crate::assets::{HASHES, PAGE_SCRIPT, PAGE_STYLE, PLANNER};
+use crate::assets::{HASHES, PAGE_SCRIPT, PAGE_STYLE, PLANNER, Reader, UNPACKER};
 use crate::base64::push_base64;
 use crate::escape::{escape, shortened};
+use crate::pack::pack;
+use crate::{PageData, Tables};
 
 /// Characters of a model's name in the title.
 const TITLE: usize = 80;
@@ -22,6 +21,10 @@ pub struct EmbeddedModel<'a> {
     pub name: &'a str,
     /// Its bytes.
     pub bytes: &'a [u8],
+    /// What reads them.
+    pub reader: Reader,
+    /// What the planner chooses from.
+    pub tables: &'a Tables,
 }
 
 /// The report of a model as one HTML file. With `model` the planner is part of it, and so are its controls.
@@ -29,10 +32,10 @@ pub fn report_page(data: &PageData, model: Option<EmbeddedModel>) -> String {
     let title = format!("fusewright: {}", shortened(&data.report.model.name, TITLE));
     let mut out = head(&title);
     summary(&mut out, data);
-    block(&mut out, "data", "", &packed(data.to_json().as_bytes()));
+    block(&mut out, "data", "", &pack(data.to_json().as_bytes()));
     if let Some(model) = model {
-        block(&mut out, "model", model.name, &packed(model.bytes));
-        block(&mut out, "planner", "", PLANNER);
+        block(&mut out, "model", model.name, &pack(model.bytes));
+        planner(&mut out, model.tables, &[model.reader]);
     }
     end(out)
 }
@@ -41,8 +44,17 @@ pub fn report_page(data: &PageData, model: Option<EmbeddedModel>) -> String {
 pub fn app_page() -> String {
     let mut out = head("fusewright");
     out.push_str("<noscript><p>This page plans models in the browser, which takes JavaScript.</p></noscript>\n");
-    block(&mut out, "planner", "", PLANNER);
+    planner(&mut out, &Tables::of(&Library::built_in(), None), &Reader::ALL);
     end(out)
+}
+
+/// The planner with readers.
+fn planner(out: &mut String, tables: &Tables, readers: &[Reader]) {
+    block(out, "tables", "", &pack(tables.to_json().as_bytes()));
+    block(out, "planner", "", PLANNER);
+    for reader in readers {
+        block(out, &format!("reader-{}", reader.name()), "", reader.packed());
+    }
 }
 
 fn head(title: &str) -> String {
@@ -61,6 +73,7 @@ fn head(title: &str) -> String {
 }
 
 fn end(mut out: String) -> String {
+    block(&mut out, "unpacker", "", UNPACKER);
     let _ = write!(out, "<script>{PAGE_SCRIPT}</script>\n</body>\n</html>\n");
     out
 }
@@ -70,14 +83,6 @@ fn block(out: &mut String, id: &str, name: &str, bytes: &[u8]) {
     let _ = write!(out, "<script type=\"application/octet-stream\" id=\"{id}\" data-name=\"{}\">", escape(name));
     push_base64(out, bytes);
     out.push_str("</script>\n");
-}
-
-fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    // Writing to memory cannot fail.
-    let written = encoder.write_all(bytes);
-    debug_assert!(written.is_ok());
-    encoder.finish().unwrap_or_default()
 }
 
 /// What readers without scripts see.

@@ -14,8 +14,11 @@ pub mod data;
 mod document;
 mod escape;
 mod layered;
+mod pack;
+mod tables;
 
-pub use assets::{PAGE_SCRIPT, PAGE_STYLE, PLANNER};
+pub use assets::{PAGE_SCRIPT, PAGE_STYLE, PLANNER, Reader};
 pub use data::{PageData, PageSettings, PageSubject, TimedPlan};
 pub use document::{EmbeddedModel, app_page, report_page};
 pub use layered::{Layered, layered};
+pub use tables::Tables;

@@ -1,7 +1,7 @@
 //! Pages about hostile and about large models.
 
 use fusewright_ir::{DType, Graph, text};
-use fusewright_page::{EmbeddedModel, PageData, PageSettings, PageSubject, TimedPlan, report_page};
+use fusewright_page::{EmbeddedModel, PageData, PageSettings, PageSubject, Reader, Tables, TimedPlan, report_page};
 use fusewright_pattern::{Library, Surroundings, find};
 use fusewright_plan::{
     Analysis, AttentionFusionPartitioner, EagerPartitioner, OptimalFusionPartitioner, Partitioner, Plan, Profile,
@@ -138,8 +138,11 @@ fn names_cannot_leave_their_block() {
     graph.add_output(output);
     let data = data_of(&graph);
     check(&graph, &data).unwrap();
-    let page = report_page(&data, Some(EmbeddedModel { name: evil, bytes: evil.as_bytes() }));
+    let tables = Tables::of(&Library::default(), None);
+    let model = EmbeddedModel { name: evil, bytes: evil.as_bytes(), reader: Reader::Onnx, tables: &tables };
+    let page = report_page(&data, Some(model));
     assert!(!page.contains("alert(1)</script>") && !page.contains("<script>alert"), "names are escaped");
-    assert_eq!(page.matches("</script>").count(), 4);
-    assert_eq!(page.matches("<script").count(), 4 + page.matches("\"<script").count());
+    // Data, model, tables, planner, reader, unpacker, script.
+    assert_eq!(page.matches("</script>").count(), 7);
+    assert_eq!(page.matches("<script").count(), 7 + page.matches("\"<script").count());
 }

@@ -18,8 +18,8 @@ pub use attention::{
 pub use autocast::{Autocast, AutocastError, autocast};
 pub use decompose::{DecomposeError, decompose};
 pub use engine::{
-    Candidate, Evidence, Exactness, Example, Findings, Library, Miss, PatternError, Reason, Recogniser, Rule, RuleId,
-    Saving, Surroundings, find,
+    Candidate, Evidence, Exactness, Example, Findings, Library, Miss, PatternError, Reason, Recogniser, Rule,
+    RuleEntry, RuleId, Saving, Surroundings, find,
 };
 pub use kind::{Kind, canonical_name, kind_of, literal_name, may_mask};
 pub use projection::{Projection, projection_of};

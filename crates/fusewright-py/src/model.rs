@@ -174,11 +174,12 @@ impl Model {
             let sides: Vec<CompareSide> =
                 plans.plans().map(|(strategy, _)| CompareSide { plans: &plans, strategy }).collect();
             let diff = sides.len().checked_sub(2).and_then(|first| compare(&sides[first..], 0, 1));
-            let data = plans.page(&pattern_library(&[] as &[PathBuf])?, settings, diff)?;
+            let library = pattern_library(&[] as &[PathBuf])?;
+            let tables = page::Tables::of(&library, plans.device());
+            let data = plans.page(&library, settings, tables.choices(), diff)?;
             let place = self.place.as_ref().filter(|place| planner && *place != "-");
             let file = place.map(page::model_file).transpose()?;
-            let embedded = file.as_ref().map(|file| page::EmbeddedModel { name: &file.name, bytes: &file.bytes });
-            Ok(page::report_page(&data, embedded))
+            Ok(page::report_page(&data, file.as_ref().map(|file| file.embedded(&tables))))
         })
     }
 

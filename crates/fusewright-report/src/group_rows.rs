@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::device_kernels::DeviceKernel;
 use crate::model::{Flops, Range};
 use crate::module_path;
+use crate::node_notes::merged_groups;
 use crate::strategy::BytesReport;
 use crate::times::RooflineReport;
 
@@ -87,12 +88,7 @@ pub struct GroupRow {
 /// The groups of a plan, those outside the count last.
 pub(crate) fn group_rows(analysis: &Analysis, plan: &Plan) -> Vec<GroupRow> {
     let graph = analysis.graph;
-    let mut merged = vec![false; plan.groups.count()];
-    for merge in &plan.merges {
-        if let Some(&member) = merge.members.first() {
-            merged[plan.groups.of(member) as usize] = true;
-        }
-    }
+    let merged = merged_groups(plan);
     let row = |(group, depends_on): (usize, Vec<u32>)| {
         let members = plan.groups.members(group);
         let cost = &plan.costs[group];

@@ -48,7 +48,9 @@ mod lock;
 mod markdown;
 mod mermaid;
 mod model;
+mod model_explorer;
 mod module_path;
+mod node_notes;
 mod optimize;
 mod page;
 mod patterns;
@@ -93,7 +95,9 @@ pub use model::{
     AttentionReport, AttentionSiteReport, DeviceReport, DimReport, Flops, KvCacheReport, MissedAttention, ModelReport,
     Range, Subject, UncountedOp,
 };
+pub use model_explorer::model_explorer;
 pub use module_path::shared_prefix;
+pub use node_notes::{NodeNotes, model_notes};
 pub use optimize::{
     AttentionsFused, BeforeAfter, ChangeMade, ChangeSkipped, OptimizeReport, optimize_diff, optimize_text,
 };

@@ -6,14 +6,16 @@ use bytes::Bytes;
 use prost::Message;
 
 use crate::RewriteError;
+use crate::annotate::is_note;
 use crate::message::{FunctionBody, Named, Node, Opset, SubGraph, TensorMessage};
 use crate::tensors::{Files, Tensor};
 use crate::wire::{self, Field};
 
-/// Field numbers of a model and of a graph.
+/// Field numbers of a model, of a node and of a graph.
 const MODEL_GRAPH: u64 = 7;
 const MODEL_OPSETS: u64 = 8;
 const MODEL_FUNCTIONS: u64 = 25;
+const NODE_METADATA: u64 = 9;
 const GRAPH_NODES: u64 = 1;
 const GRAPH_TENSORS: u64 = 5;
 const GRAPH_INPUTS: u64 = 11;
@@ -50,6 +52,22 @@ impl Slot {
     pub(crate) fn change(&mut self) -> &mut Node {
         self.whole = None;
         &mut self.node
+    }
+
+    /// Gives the node these encoded notes in place of those that it has; its other bytes stay.
+    pub(crate) fn annotate(&mut self, notes: impl Iterator<Item = Bytes>) -> Result<(), RewriteError> {
+        let mut message = Vec::new();
+        for field in wire::fields(&self.message())? {
+            if field.number != NODE_METADATA || !field.content.as_ref().is_some_and(is_note) {
+                message.extend_from_slice(&field.whole);
+            }
+        }
+        for note in notes {
+            message.extend(wire::header(NODE_METADATA, note.len() as u64));
+            message.extend_from_slice(&note);
+        }
+        *self = Self::read(message.into())?;
+        Ok(())
     }
 
     /// Names that the node reads, those of sub-graphs included.

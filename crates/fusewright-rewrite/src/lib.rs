@@ -12,6 +12,7 @@
 //! assert!(rewrite(&nothing, &|_| None, &Options::default()).is_err());
 //! ```
 
+mod annotate;
 mod attention;
 mod cleanup;
 mod constants;
@@ -44,6 +45,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use fusewright_ir::Bindings;
 
+pub use annotate::{NOTES, Note, annotate};
 pub use error::RewriteError;
 pub use report::{Change, Report, Rewrite, Skip};
 pub use target::Target;

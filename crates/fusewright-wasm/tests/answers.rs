@@ -2,13 +2,33 @@
 
 use std::io::Read;
 
+use fusewright::Ranges;
 use fusewright::page::model_file;
+use fusewright::page::{Reader, Tables};
+use fusewright::pattern::Library;
 use fusewright::{PlanOptions, Session, Strategy};
-use fusewright_wasm::Planner;
+use fusewright_wasm::{ModelReader, Opened, Planner};
 use serde_json::{Value, json};
 
 fn repository(path: &str) -> String {
     format!("{}/../../{path}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The reader of a file, as in the page of a model: it alone is there.
+fn open<R: Ranges + ?Sized>(bytes: &R, name: &str, source: &str) -> ModelReader {
+    for reader in Reader::ALL {
+        match ModelReader::open(bytes, name, source, &[reader]).expect("the file is read") {
+            Opened::Here(opened) => return opened,
+            Opened::By(other) => assert_ne!(other, reader),
+        }
+    }
+    panic!("no reader takes {name}")
+}
+
+/// The answer to a question about a file.
+fn answer(reader: &ModelReader, question: &str) -> String {
+    let planner = Planner::new(&Tables::of(&Library::built_in(), None).to_json()).expect("tables");
+    reader.read(question).map_or_else(|problem| problem, |model| planner.answer(question, &model))
 }
 
 /// The report of the facade, and that in the planner's answer, without what tells how the file was found.
@@ -19,8 +39,8 @@ fn both(model: &str, session: &Session, question: &Value, device: Option<&str>) 
     let mut expected: Value =
         serde_json::from_str(&opened.report(&options).expect("it is planned").to_json()).expect("JSON");
     let file = model_file(model).expect("the file is there");
-    let planner = Planner::open(&file.bytes[..], &file.name, model).expect("the file is read");
-    let mut answer: Value = serde_json::from_str(&planner.answer(&question.to_string())).expect("JSON");
+    let reader = open(&file.bytes[..], &file.name, model);
+    let mut answer: Value = serde_json::from_str(&answer(&reader, &question.to_string())).expect("JSON");
     assert_eq!(answer["error"], Value::Null, "{model}: {answer}");
     let mut report = answer["report"].take();
     for side in [&mut expected, &mut report] {
@@ -63,8 +83,7 @@ fn what_cannot_be_read_is_said_as_by_the_command_line() {
         ("archive.pt2", b"PK\x03\x04 and nothing more"),
         ("nothing", b""),
     ] {
-        let planner = Planner::open(bytes, name, name).unwrap();
-        let answer: Value = serde_json::from_str(&planner.answer("{}")).unwrap();
+        let answer: Value = serde_json::from_str(&answer(&open(bytes, name, name), "{}")).unwrap();
         let expected = Session::new().load_named(bytes.to_vec(), name, name).unwrap_err();
         assert_eq!(answer["error"], json!(expected.to_string()), "{name}");
         assert_eq!(answer["help"], json!(expected.help()), "{name}");
@@ -75,13 +94,13 @@ fn what_cannot_be_read_is_said_as_by_the_command_line() {
 #[test]
 fn malformed_questions_are_refused() {
     let file = model_file("gpt2").unwrap();
-    let planner = Planner::open(&file.bytes[..], &file.name, "gpt2").unwrap();
+    let reader = open(&file.bytes[..], &file.name, "gpt2");
     for question in
         ["", "7", "{\"device\": 7}", "{\"unknown\": 1}", "{\"strategies\": [\"best\"]}", "{\"dtype\": \"f31\"}"]
     {
-        let answer: Value = serde_json::from_str(&planner.answer(question)).unwrap();
+        let answer: Value = serde_json::from_str(&answer(&reader, question)).unwrap();
         assert_eq!(answer["code"], json!(2), "{question}: {answer}");
     }
-    let answer: Value = serde_json::from_str(&planner.answer("{\"device\": \"h1000\"}")).unwrap();
+    let answer: Value = serde_json::from_str(&answer(&reader, "{\"device\": \"h1000\"}")).unwrap();
     assert!(answer["error"].as_str().unwrap().contains("h1000"), "{answer}");
 }

@@ -87,12 +87,14 @@ pub enum Error {
     #[error("no strategy was asked for")]
     NoStrategy,
     /// Only ONNX files are written.
-    #[error("`{path}` is {format}; optimize reads and writes ONNX files")]
+    #[error("`{path}` is {format}; {what} reads and writes ONNX files")]
     NotOnnx {
         /// What was asked for.
         path: String,
         /// What it is, in words.
         format: &'static str,
+        /// What was to write it: `optimize`, or the option that does.
+        what: &'static str,
     },
     /// A model that cannot be rewritten.
     #[error("`{path}`: {problem}")]
@@ -355,6 +357,9 @@ impl Error {
             Error::UnknownPattern { similar, .. } => {
                 let similar: Vec<&str> = similar.iter().map(String::as_str).collect();
                 Some(did_you_mean(&similar).unwrap_or("`fusewright patterns list` shows all".to_owned()))
+            }
+            Error::NotOnnx { what, .. } if *what != "optimize" => {
+                Some("`torch.onnx.export` writes an ONNX file".to_owned())
             }
             Error::NotOnnx { .. } => Some(
                 "`fusewright.torch.optimize` in Python does the same to live PyTorch modules; `torch.onnx.export` writes \

@@ -18,6 +18,7 @@
 //! Nothing here touches a network or needs Python, and only `run` reads a clock. The built-in models are captures of graphs,
 //! without weights.
 
+mod annotate;
 mod baseline;
 mod compare;
 mod device;
@@ -28,18 +29,21 @@ mod files;
 mod kernel_table;
 mod load;
 mod measure;
+mod model_output;
 mod models;
 mod npz;
 mod optimize;
 pub mod page;
 mod patterns;
 mod plan_set;
+mod read_model;
 mod run_report;
 mod session;
 mod similar;
 mod skeleton;
 mod strategy;
 
+pub use annotate::Annotated;
 pub use baseline::{Baseline, CheckRequest, CheckResult};
 pub use compare::{CompareSide, compare};
 pub use device::{device, device_file};
@@ -53,9 +57,10 @@ pub use patterns::{
     WrongExample, add_pattern_file, check_examples, find_patterns, find_rule, find_rule_text, pattern_library,
 };
 pub use plan_set::{PlanOptions, PlanSet};
+pub use read_model::ReadModel;
 pub use run_report::{RunGroup, RunReport, RunStrategy};
 pub use session::{Model, Session};
-pub use skeleton::{Ranges, skeleton};
+pub use skeleton::{Ranges, likely_reader, reader_of, skeleton};
 pub use strategy::Strategy;
 
 pub use fusewright_device as hardware;

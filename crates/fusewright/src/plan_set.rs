@@ -123,6 +123,13 @@ impl<'a> PlanSet<'a> {
         timed.map(|(_, plan, _)| plan).or_else(counted)
     }
 
+    /// The best plan, with its time on the device.
+    pub(crate) fn best_timed(&self) -> (&Plan, Option<&Timing>) {
+        let best = self.best().unwrap_or(&self.eager);
+        let timing = self.timings().find(|(_, plan, _)| std::ptr::eq(*plan, best)).map(|(_, _, timing)| timing);
+        (best, timing)
+    }
+
     /// What people and programs read.
     pub fn report(&self) -> PlanReport {
         let subject = Subject { analysis: &self.analysis, source: self.model.source(), format: self.model.format() };
@@ -142,6 +149,12 @@ impl<'a> PlanSet<'a> {
     /// The best plan as a Mermaid flowchart.
     pub fn mermaid(&self) -> String {
         fusewright_report::mermaid(&self.analysis, self.best().unwrap_or(&self.eager))
+    }
+
+    /// The best plan as node data of Model Explorer.
+    pub fn model_explorer(&self) -> String {
+        let (plan, timing) = self.best_timed();
+        fusewright_report::model_explorer(&self.analysis, plan, timing)
     }
 
     /// The predicted schedules as trace events, for Perfetto; `None` without a device.

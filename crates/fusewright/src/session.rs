@@ -9,7 +9,7 @@ use fusewright_pattern::{Autocast, autocast, decompose};
 
 use crate::files::ModelFiles;
 use crate::load::{self, Content, ReadOptions};
-use crate::{Error, PlanOptions, PlanReport, PlanSet};
+use crate::{Error, PlanOptions, PlanReport, PlanSet, ReadModel};
 
 /// How models are opened.
 ///
@@ -105,6 +105,30 @@ impl Session {
         self.open(&Content::named(content, file, source.into())?)
     }
 
+    /// Reads a file as [`load_named`](Self::load_named) does, and leaves the rest to
+    /// [`open_read`](Self::open_read): sizes of dims and the phase belong to reading.
+    pub fn read_named(&self, content: Vec<u8>, file: &str, source: impl Into<String>) -> Result<ReadModel, Error> {
+        let content = Content::named(content, file, source.into())?;
+        let (loaded, format) = self.read(&content)?;
+        Ok(ReadModel::new(loaded, content.source, format))
+    }
+
+    /// Opens a model that was read: sets element types, opens attention.
+    ///
+    /// ```
+    /// use fusewright::{ReadModel, Session};
+    ///
+    /// let config = br#"{"model_type": "gpt2", "n_layer": 2, "n_embd": 64, "n_head": 4, "vocab_size": 100}"#;
+    /// let read = Session::new().read_named(config.to_vec(), "tiny.json", "dropped file")?;
+    /// let model = Session::new().open_read(ReadModel::from_text(&read.to_text())?)?;
+    /// assert_eq!(model.name(), "tiny");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn open_read(&self, read: ReadModel) -> Result<Model, Error> {
+        let ReadModel { loaded, source, format } = read;
+        self.prepare(loaded, source, ModelFiles::none(), format)
+    }
+
     /// Takes a graph that was made elsewhere.
     ///
     /// ```
@@ -128,9 +152,13 @@ impl Session {
     }
 
     pub(crate) fn open(&self, content: &Content) -> Result<Model, Error> {
-        let bindings = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
-        let (loaded, format) = load::read(content, &ReadOptions { bindings, phase: self.phase })?;
+        let (loaded, format) = self.read(content)?;
         self.prepare(loaded, content.source.clone(), ModelFiles::of(content), format)
+    }
+
+    fn read(&self, content: &Content) -> Result<(Loaded, &'static str), Error> {
+        let bindings = self.dims.iter().map(|(name, &size)| (name.clone(), size)).collect();
+        load::read(content, &ReadOptions { bindings, phase: self.phase })
     }
 
     fn prepare(&self, loaded: Loaded, source: String, files: ModelFiles, format: &'static str) -> Result<Model, Error> {

@@ -3,11 +3,13 @@
 import { painter } from "../colours";
 import type { Plan } from "../data";
 import * as f from "../format";
+import { VectorPen, type Pen } from "../save/pen";
 import { BOX, LINE, type Card, type Scene } from "./scene";
 
 export interface Eye { x: number; y: number; scale: number }
 export interface Look { colouring: string; picked: number; found: Set<number> | null }
 
+/** Draws what the eye sees on a canvas. */
 export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: Eye, look: Look) {
   const pen = canvas.getContext("2d")!;
   const dots = devicePixelRatio || 1;
@@ -16,16 +18,33 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
     canvas.width = Math.round(width * dots);
     canvas.height = Math.round(height * dots);
   }
-  const style = getComputedStyle(canvas);
-  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
-  const [ink, quiet, line, card, page, strong] = ["ink", "quiet", "line", "card", "page", "strong"].map(colour);
+  const colours = coloursOf(canvas);
   pen.setTransform(dots, 0, 0, dots, 0, 0);
-  pen.fillStyle = page;
+  pen.fillStyle = colours.page;
   pen.fillRect(0, 0, width, height);
   pen.setTransform(dots * eye.scale, 0, 0, dots * eye.scale, -eye.x * eye.scale * dots, -eye.y * eye.scale * dots);
-  const seen = { x0: eye.x - 20, y0: eye.y - 20, x1: eye.x + width / eye.scale + 20, y1: eye.y + height / eye.scale + 20 };
+  paintScene(pen, plan, scene, colours, eye.scale, { x0: eye.x - 20, y0: eye.y - 20, x1: eye.x + width / eye.scale + 20, y1: eye.y + height / eye.scale + 20 }, look);
+}
+
+/** All of the graph as SVG. */
+export function drawing(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, look: Look): string {
+  const colours = coloursOf(canvas);
+  const pen = new VectorPen(canvas.getContext("2d")!);
+  paintScene(pen, plan, scene, colours, 1, { x0: -1e9, y0: -1e9, x1: 1e9, y1: 1e9 }, look);
+  return pen.svg(-30, -30, scene.w + 60, scene.h + 60, colours.page);
+}
+
+function coloursOf(canvas: HTMLCanvasElement) {
+  const style = getComputedStyle(canvas);
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return { ink: colour("ink"), quiet: colour("quiet"), line: colour("line"), card: colour("card"), page: colour("page"), strong: colour("strong") };
+}
+
+interface Seen { x0: number; y0: number; x1: number; y1: number }
+
+function paintScene(pen: Pen, plan: Plan, scene: Scene, { ink, quiet, line, card, page, strong }: ReturnType<typeof coloursOf>, scale: number, seen: Seen, look: Look) {
   const inSight = (x: number, y: number, w: number, h: number) => x < seen.x1 && x + w > seen.x0 && y < seen.y1 && y + h > seen.y0;
-  const readable = eye.scale > 0.42;
+  const readable = scale > 0.42;
   const paint = painter(plan, look.colouring);
   const { strings } = plan.data;
   const near = new Set(look.picked >= 0 ? [...plan.reads(look.picked), ...plan.readers[look.picked]] : []);
@@ -70,7 +89,7 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
     pen.restore();
   }
 
-  function drawCard(pen: CanvasRenderingContext2D, each: Card) {
+  function drawCard(pen: Pen, each: Card) {
     const section = plan.view.sections[each.section];
     pen.fillStyle = card;
     pen.strokeStyle = line;
@@ -82,7 +101,7 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
     pen.textAlign = "left";
     pen.fillStyle = ink;
     // The title stays legible when the whole model is in sight.
-    const size = Math.max(13, Math.min(30, 10 / eye.scale));
+    const size = Math.max(13, Math.min(30, 10 / scale));
     pen.font = `600 ${size}px system-ui, sans-serif`;
     const outline = plan.view.outline[each.entry];
     const name = strings[section.name] || "the model itself";
@@ -194,7 +213,7 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
   }
 
   /** A folded section: its kernels as a strip, as wide as they take time. */
-  function strip(pen: CanvasRenderingContext2D, first: number, count: number, w: number) {
+  function strip(pen: Pen, first: number, count: number, w: number) {
     let total = 0;
     const weight = (k: number) => (plan.timed ? plan.us(k) : plan.moved(k));
     for (let k = first; k < first + count; k++) total += weight(k);
@@ -209,7 +228,7 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
     pen.globalAlpha = 1;
   }
   function holds(first: number, count: number) { return look.picked >= first && look.picked < first + count; }
-  function ring(pen: CanvasRenderingContext2D, x: number, y: number, w: number, h: number) {
+  function ring(pen: Pen, x: number, y: number, w: number, h: number) {
     pen.strokeStyle = strong;
     pen.lineWidth = 3.5;
     pen.beginPath();
@@ -218,7 +237,7 @@ export function draw(canvas: HTMLCanvasElement, plan: Plan, scene: Scene, eye: E
   }
 }
 
-function tip(pen: CanvasRenderingContext2D, x: number, y: number, colour: string) {
+function tip(pen: Pen, x: number, y: number, colour: string) {
   pen.fillStyle = colour;
   pen.beginPath();
   pen.moveTo(x, y);
@@ -229,7 +248,7 @@ function tip(pen: CanvasRenderingContext2D, x: number, y: number, colour: string
 
 const widths = new Map<string, number>();
 /** A text cut in its middle to a width in pixels. */
-function fit(pen: CanvasRenderingContext2D, text: string, room: number): string {
+function fit(pen: Pen, text: string, room: number): string {
   const key = `${pen.font}`;
   let width = widths.get(key);
   if (width === undefined) {

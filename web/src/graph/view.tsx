@@ -4,10 +4,11 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { COLOURINGS, legend } from "../colours";
 import type { Plan } from "../data";
 import * as f from "../format";
+import { useVector } from "../save/buttons";
 import { select, selected } from "../select";
 import { update, useShared } from "../state";
 import type { ViewProps } from "../views";
-import { draw, type Eye } from "./draw";
+import { draw, drawing, type Eye } from "./draw";
 import { levelAtFirst, sceneOf, type Card, type Scene, type Unfolded } from "./scene";
 
 /** Kernels whose name, module, op or shape holds a text. */
@@ -72,6 +73,7 @@ export function Graph({ data, plan }: ViewProps) {
   const last = useRef({ scene, now });
   last.current = { scene, now };
 
+  useVector(() => drawing(canvas.current!, plan, scene, { colouring: state.colour, picked, found }));
   useEffect(() => { if (canvas.current) draw(canvas.current, plan, scene, now, { colouring: state.colour, picked, found }); });
   useEffect(() => {
     const element = map.current, pen = element?.getContext("2d");
@@ -157,7 +159,6 @@ export function Graph({ data, plan }: ViewProps) {
           layer {(instance.get(pile.number) ?? 0) + 1} of {pile.entry.times}
           <button aria-label="next layer" onClick={() => setInstance(new Map(instance).set(pile.number, Math.min(pile.entry.times - 1, (instance.get(pile.number) ?? 0) + 1)))}>▸</button></span>}
         <button aria-label="zoom in" onClick={() => zoom(1.25)}>+</button><button aria-label="zoom out" onClick={() => zoom(0.8)}>−</button><button onClick={() => setEye(null)}>fit</button>
-        <button onClick={() => canvas.current!.toBlob((blob) => { if (!blob) return; const link = document.createElement("a"); link.href = URL.createObjectURL(blob); link.download = "graph.png"; link.click(); })}>PNG</button>
       </div>
       <div class="graph">
         <canvas ref={canvas} tabIndex={0} role="application" aria-label={`graph of ${plan.count} kernels in ${plan.view.sections.length} sections; arrow keys walk along it, Enter unfolds`}

@@ -4,6 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { LIMITERS } from "../colours";
 import type { Plan } from "../data";
 import * as f from "../format";
+import { download } from "../save/buttons";
 import { select, selected } from "../select";
 import { useShared } from "../state";
 import type { ViewProps } from "./index";
@@ -34,10 +35,7 @@ const cell = (text: string) => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"',
 
 function csv(plan: Plan, rows: number[], columns: Column[]) {
   const lines = [columns.map((c) => c.id).join(","), ...rows.map((k) => columns.map((c) => cell(String(c.value(plan, k)))).join(","))];
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }));
-  link.download = "kernels.csv";
-  link.click();
+  download(new Blob([`${lines.join("\n")}\n`], { type: "text/csv" }), "kernels.csv");
 }
 
 export function Table({ plan }: ViewProps) {

@@ -3,6 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { painter } from "../colours";
 import * as f from "../format";
+import { useVector } from "../save/buttons";
+import { page } from "../save/clone";
+import { VectorPen, type Pen } from "../save/pen";
 import { select, selected } from "../select";
 import { update, useShared } from "../state";
 import type { ViewProps } from "./index";
@@ -30,17 +33,9 @@ export function Timeline({ plan, plans }: ViewProps) {
   const x = (us: number) => LEFT + ((width - LEFT - 8) * (us - range[0])) / (range[1] - range[0] || 1);
   const us = (px: number) => range[0] + ((px - LEFT) / (width - LEFT - 8)) * (range[1] - range[0]);
 
-  useEffect(() => {
-    const element = canvas.current;
-    const pen = element?.getContext("2d");
-    if (!element || !pen || !plan.timed) return;
-    const scale = devicePixelRatio || 1;
-    element.width = width * scale;
-    element.height = height * scale;
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    const style = getComputedStyle(element);
+  const paintLanes = (pen: Pen) => {
+    const style = getComputedStyle(canvas.current!);
     const ink = style.getPropertyValue("--ink"), quiet = style.getPropertyValue("--quiet"), line = style.getPropertyValue("--line");
-    pen.clearRect(0, 0, width, height);
     pen.font = "11px system-ui, sans-serif";
     const step = 10 ** Math.floor(Math.log10((range[1] - range[0]) / 4 || 1));
     const ticks = (range[1] - range[0]) / step > 12 ? step * 5 : (range[1] - range[0]) / step > 6 ? step * 2 : step;
@@ -109,6 +104,23 @@ export function Timeline({ plan, plans }: ViewProps) {
       pen.fillStyle = "rgba(80,140,220,.22)";
       pen.fillRect(x(mark[0]), HEAD, x(mark[1]) - x(mark[0]), height);
     }
+  };
+  useVector(() => {
+    if (!canvas.current) return page(document.querySelector("main")!);
+    const pen = new VectorPen(canvas.current.getContext("2d")!);
+    paintLanes(pen);
+    return pen.svg(0, 0, width, height, getComputedStyle(canvas.current).getPropertyValue("--page"));
+  });
+  useEffect(() => {
+    const element = canvas.current;
+    const pen = element?.getContext("2d");
+    if (!element || !pen || !plan.timed) return;
+    const scale = devicePixelRatio || 1;
+    element.width = width * scale;
+    element.height = height * scale;
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.clearRect(0, 0, width, height);
+    paintLanes(pen);
   });
 
   if (!plan.timed) return <p class="quiet">Times are those of a device: choose one above, or write the page with <code>--hw a100-sxm-80</code>.</p>;

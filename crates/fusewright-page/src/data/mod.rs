@@ -196,11 +196,6 @@ impl PageData {
 }
 
 impl DeviceChoice {
-    /// The built-in devices.
-    pub fn built_in() -> Vec<Self> {
-        fusewright_device::ids().filter_map(fusewright_device::find).map(|device| Self::of(&device)).collect()
-    }
-
     /// A device.
     pub fn of(device: &Device) -> Self {
         Self { id: device.id.clone(), title: device.name.clone(), class: device.class.name().to_owned() }

@@ -115,6 +115,10 @@ impl Library {
         library
     }
 
+    pub(super) fn of_rules(rules: Vec<Rule>) -> Self {
+        Self { rules }
+    }
+
     fn add_built_in(&mut self, name: &str, text: &str) -> Result<(), PatternError> {
         self.rules.push(file::read(name, text, true)?);
         Ok(())

@@ -15,6 +15,7 @@
 mod attention_rules;
 mod climb;
 mod condition;
+mod entry;
 mod file;
 mod findings;
 mod form;
@@ -32,6 +33,7 @@ mod table;
 mod terms;
 mod transparent;
 
+pub use entry::RuleEntry;
 pub use file::PatternError;
 pub use findings::{Candidate, Evidence, Findings, Miss, RuleId, Saving};
 pub use library::{Exactness, Example, Library, Recogniser, Rule};

@@ -1,5 +1,6 @@
 //! Small models, each with a place where a rewrite fires and one where it nearly does.
 
+mod annotate;
 mod attention;
 mod constants;
 mod files;

@@ -1,9 +1,11 @@
 //! `fusewright plan`
 
+use std::path::Path;
+
 use fusewright::report::{self, TextOptions};
 use fusewright::{Model, PlanOptions, PlanSet, Strategy};
 
-use super::args::{PlanArguments, PlanFormat};
+use super::args::{OutputArguments, PlanArguments, PlanFormat};
 use super::diagnostics::{Failure, note, warn};
 use super::output::{self, Style};
 
@@ -15,6 +17,9 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     if arguments.format == PlanFormat::Trace && arguments.hw.is_none() {
         let help = "give --hw, for example --hw a100-sxm-80";
         return Err(Failure::usage("a trace needs the times of a device").with_help(help));
+    }
+    if let Some(path) = &arguments.annotate {
+        check_annotated(path, arguments)?;
     }
     let model = arguments.model.options.session()?.load(&arguments.model.name)?;
     let strategies = if arguments.strategy.is_empty() {
@@ -38,8 +43,25 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<(), Failure> {
     if arguments.model.options.verbose {
         describe(&model, &plans);
     }
+    if let Some(path) = &arguments.annotate {
+        plans.annotated(&arguments.model.name)?.write(path, arguments.output.force)?;
+    }
     let (text, style) = render(arguments, &plans);
     output::write(&arguments.output, &text, style)
+}
+
+/// Refuses an annotated model that must not be written, before any work is done.
+fn check_annotated(path: &Path, arguments: &PlanArguments) -> Result<(), Failure> {
+    if arguments.model.name == "-" {
+        return Err(Failure::usage("standard input is read only once, and --annotate reads the model again")
+            .with_help("give the model as a file"));
+    }
+    if path == Path::new("-") {
+        return Err(
+            Failure::usage("a model is not written to standard output").with_help("name a file with --annotate")
+        );
+    }
+    output::check(&OutputArguments { output: Some(path.to_owned()), force: arguments.output.force })
 }
 
 fn render(arguments: &PlanArguments, plans: &PlanSet) -> (String, Style) {
@@ -54,6 +76,7 @@ fn render(arguments: &PlanArguments, plans: &PlanSet) -> (String, Style) {
         PlanFormat::Csv => report::csv(&plans.report()),
         PlanFormat::Dot => plans.dot(),
         PlanFormat::Mermaid => plans.mermaid(),
+        PlanFormat::ModelExplorer => plans.model_explorer(),
         // That there is a device was checked before.
         PlanFormat::Trace => plans.trace().unwrap_or_default(),
     };

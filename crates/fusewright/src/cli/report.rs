@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use fusewright::page::{EmbeddedModel, ModelFile, app_page, model_file, page_settings, report_page};
+use fusewright::page::{ModelFile, Tables, app_page, model_file, page_settings, report_page};
 use fusewright::report::CompareReport;
 use fusewright::{CompareSide, Error, Model, PlanOptions, PlanSet, Strategy, compare, pattern_library};
 
@@ -38,9 +38,11 @@ pub(crate) fn run(arguments: &ReportArguments) -> Result<(), Failure> {
     let plans = model.plan(&options)?;
     let diff = diff(&plans, other.as_ref(), &options)?;
     let settings = page_settings(&session, &options, &name.to_string_lossy());
-    let data = plans.page(&pattern_library(&arguments.patterns)?, settings, diff)?;
+    let library = pattern_library(&arguments.patterns)?;
+    let tables = Tables::of(&library, plans.device());
+    let data = plans.page(&library, settings, tables.choices(), diff)?;
     let travels = if arguments.no_planner { None } else { planner_file(name, arguments.options.quiet)? };
-    let embedded = travels.as_ref().map(|file| EmbeddedModel { name: &file.name, bytes: &file.bytes });
+    let embedded = travels.as_ref().map(|file| file.embedded(&tables));
     output::write(&arguments.output, &report_page(&data, embedded), Style::Plain)
 }
 

@@ -9,5 +9,5 @@ mod rewrite;
 
 pub(crate) use content::{Content, find};
 pub(crate) use external::map_beside;
-pub(crate) use read::{ReadOptions, read};
-pub(crate) use rewrite::rewrite;
+pub(crate) use read::{ReadOptions, read, reader_of};
+pub(crate) use rewrite::{rewrite, with_files};

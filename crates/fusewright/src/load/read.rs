@@ -9,6 +9,7 @@ use super::format::{Format, format_of};
 use super::{Content, checkpoint};
 use crate::Error;
 use crate::models::BuiltIn;
+use fusewright_page::Reader;
 
 /// What a model is read for.
 #[derive(Clone, Debug, Default)]
@@ -31,18 +32,20 @@ pub(crate) fn read(content: &Content, options: &ReadOptions) -> Result<(Loaded, 
     }
     let bindings = &options.bindings;
     let (mut loaded, format) = match format {
-        Format::Fx | Format::Unsupported(_) => {
+        Format::Fx if cfg!(feature = "torch") => {
             let exporter = content.built_in.and_then(BuiltIn::exporter);
             let loaded = fx::read(&content.bytes, bindings);
             // The document names its model itself.
             return Ok((loaded.map_err(|problem| Error::Fx { path: path(), problem, exporter })?, "fx-json"));
         }
-        Format::Pt2 => {
+        Format::Pt2 if cfg!(feature = "torch") => {
             let loaded = pt2::read(&content.bytes, bindings);
             (loaded.map_err(|problem| Error::Pt2 { path: path(), problem })?, "pt2")
         }
-        Format::Onnx => (onnx(content, bindings)?, "onnx"),
-        Format::Config => (config(content, options)?, "config"),
+        Format::Onnx if cfg!(feature = "onnx") => (onnx(content, bindings)?, "onnx"),
+        Format::Config if cfg!(feature = "config") => (config(content, options)?, "config"),
+        // Told before, or what a program without this reader is never given.
+        _ => return Err(Error::UnsupportedFormat { path: path(), format: "a file that another reader takes" }),
     };
     if let Some(name) = content.model_name() {
         loaded.graph.name = name;
@@ -67,4 +70,14 @@ fn config(content: &Content, options: &ReadOptions) -> Result<Loaded, Error> {
     let parameters = hf::parameters(&loaded.graph);
     loaded.notes.extend(checkpoint::compare(parameters, &Neighbours::of(content)));
     Ok(loaded)
+}
+
+/// The reader that takes this content; `None` for what every reader refuses in the same words.
+pub(crate) fn reader_of(content: &Content) -> Option<Reader> {
+    match format_of(content) {
+        Format::Fx | Format::Pt2 => Some(Reader::Torch),
+        Format::Onnx => Some(Reader::Onnx),
+        Format::Config => Some(Reader::Config),
+        Format::Unsupported(_) => None,
+    }
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use fusewright_rewrite::{Options, Rewritten};
+use fusewright_rewrite::{Files, Options, RewriteError, Rewritten};
 
 use super::Content;
 use super::external::Neighbours;
@@ -13,7 +13,16 @@ use crate::Error;
 
 /// Rewrites an ONNX file; anything else is refused with its name.
 pub(crate) fn rewrite(content: &Content, options: &Options) -> Result<Rewritten, Error> {
-    let refuse = |format: &'static str| Err(Error::NotOnnx { path: content.source.clone(), format });
+    with_files(content, "optimize", &|bytes, files| fusewright_rewrite::rewrite(bytes, files, options))
+}
+
+/// Makes a new model of an ONNX file and the files beside it; `what` is what does so, for whoever gives another file.
+pub(crate) fn with_files(
+    content: &Content,
+    what: &'static str,
+    make: &dyn Fn(&Bytes, &Files<'_>) -> Result<Rewritten, RewriteError>,
+) -> Result<Rewritten, Error> {
+    let refuse = |format: &'static str| Err(Error::NotOnnx { path: content.source.clone(), format, what });
     match format_of(content) {
         Format::Onnx => {}
         Format::Fx => return refuse("a traced graph without weights"),
@@ -29,7 +38,7 @@ pub(crate) fn rewrite(content: &Content, options: &Options) -> Result<Rewritten,
         let map = || neighbours.size(name).and_then(|_| neighbours.map(name));
         mapped.entry(name.to_owned()).or_insert_with(map).clone()
     };
-    let rewritten = fusewright_rewrite::rewrite(&content.bytes, &files, options);
+    let rewritten = make(&content.bytes, &files);
     if let Some(name) = neighbours.outside() {
         return Err(Error::OutsideFolder { path: content.source.clone(), name });
     }

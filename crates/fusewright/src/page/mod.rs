@@ -10,12 +10,13 @@ use fusewright_report::{CompareReport, rule_text};
 
 use crate::{Error, PlanSet};
 
-pub use fusewright_page::{EmbeddedModel, app_page, report_page};
+pub use fusewright_page::{EmbeddedModel, Reader, Tables, app_page, report_page};
 pub use settings::page_settings;
 pub use source::{ModelFile, model_file};
 
 impl PlanSet<'_> {
-    /// Everything that a page about these plans shows; `diff` compares two plans, of this model or another.
+    /// Everything that a page about these plans shows; `devices` are those that it offers, `diff` compares two plans, of
+    /// this model or another.
     ///
     /// ```
     /// use fusewright::{PlanOptions, Session, page, pattern_library};
@@ -24,7 +25,9 @@ impl PlanSet<'_> {
     /// let model = session.load("vit_b_16")?;
     /// let plans = model.plan(&options)?;
     /// let settings = page::page_settings(&session, &options, "vit_b_16");
-    /// let data = plans.page(&pattern_library(&[] as &[&str])?, settings, None)?;
+    /// let library = pattern_library(&[] as &[&str])?;
+    /// let devices = page::Tables::of(&library, None).choices();
+    /// let data = plans.page(&library, settings, devices, None)?;
     /// let attention = &data.plans[2];
     /// // Before the layers, twelve equal ones, what follows them.
     /// assert!(attention.outline.iter().any(|entry| entry.times >= 10));
@@ -35,6 +38,7 @@ impl PlanSet<'_> {
         &self,
         library: &Library,
         settings: PageSettings,
+        devices: Vec<DeviceChoice>,
         diff: Option<CompareReport>,
     ) -> Result<PageData, Error> {
         let explained = self.explain(library, None)?.misses_only();
@@ -56,11 +60,7 @@ impl PlanSet<'_> {
         let mut data = PageData::new(&subject, self.report(), settings);
         let rules = data.rule_ids().into_iter().filter_map(|id| Some((id.to_owned(), rule_text(id, library)?)));
         data.rules = rules.collect();
-        data.devices = DeviceChoice::built_in();
-        // A device of the user's own is offered too.
-        if let Some(device) = self.device().filter(|device| fusewright_device::find(&device.id).is_none()) {
-            data.devices.push(DeviceChoice::of(device));
-        }
+        data.devices = devices;
         data.diff = diff;
         Ok(data)
     }

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
+use fusewright_page::{EmbeddedModel, Reader, Tables};
+
 use crate::models::BuiltInGraph;
 use crate::skeleton::skeleton;
 use crate::{Error, load};
@@ -14,6 +16,15 @@ pub struct ModelFile {
     pub name: String,
     /// The bytes.
     pub bytes: Vec<u8>,
+    /// What reads them; what nothing reads has been refused before.
+    pub reader: Reader,
+}
+
+impl ModelFile {
+    /// The model as a page takes it, with what its planner chooses from.
+    pub fn embedded<'a>(&'a self, tables: &'a Tables) -> EmbeddedModel<'a> {
+        EmbeddedModel { name: &self.name, bytes: &self.bytes, reader: self.reader, tables }
+    }
 }
 
 /// The file behind a built-in name, a path, or `-`, without its weights.
@@ -30,5 +41,6 @@ pub fn model_file(model: impl AsRef<OsStr>) -> Result<ModelFile, Error> {
     let is_json = content.bytes.first() == Some(&b'{');
     let name = if extension.is_some() || is_json { name } else { stem };
     let bytes = skeleton(&content.bytes[..], &name)?;
-    Ok(ModelFile { name, bytes })
+    let reader = load::reader_of(&content).unwrap_or(Reader::Torch);
+    Ok(ModelFile { name, bytes, reader })
 }

@@ -9,7 +9,10 @@ mod zip;
 
 use std::io;
 
+use fusewright_page::Reader;
+
 use crate::Error;
+use crate::load::{self, Content};
 
 /// Most bytes of a file that is taken whole, and of all that is taken of one.
 pub(crate) const LIMIT: u64 = 1 << 30;
@@ -39,18 +42,10 @@ impl Ranges for [u8] {
 /// them says what is wrong.
 pub fn skeleton<R: Ranges + ?Sized>(source: &R, name: &str) -> Result<Vec<u8>, Error> {
     let failed = |problem| Error::Unreadable { path: name.to_owned(), problem };
-    let mut start = [0; 64];
-    let seen = usize::try_from(source.length()).map_or(start.len(), |length| length.min(start.len()));
-    source.read_at(0, &mut start[..seen]).map_err(failed)?;
-    let start = &start[..seen];
-    let extension = |end: &str| name.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(end));
-    let is_onnx = !looks_like_text(start) && (extension("onnx") || start.first() == Some(&8));
-    let taken = if start.starts_with(b"PK\x03\x04") {
-        zip::without_weights(source)
-    } else if is_onnx {
-        onnx::without_weights(source)
-    } else {
-        Ok(None)
+    let taken = match layout(source, name).map_err(failed)? {
+        Layout::Archive if cfg!(feature = "torch") => zip::without_weights(source),
+        Layout::Messages if cfg!(feature = "onnx") => onnx::without_weights(source),
+        _ => Ok(None),
     };
     if let Some(taken) = taken.map_err(failed)? {
         return Ok(taken);
@@ -62,6 +57,48 @@ pub fn skeleton<R: Ranges + ?Sized>(source: &R, name: &str) -> Result<Vec<u8>, E
     let mut whole = vec![0; usize::try_from(length).unwrap_or(0)];
     source.read_at(0, &mut whole).map_err(failed)?;
     Ok(whole)
+}
+
+/// The reader that takes a file of this name, where its first bytes and its name tell; text is told apart by
+/// [`reader_of`].
+pub fn likely_reader<R: Ranges + ?Sized>(source: &R, name: &str) -> Result<Option<Reader>, Error> {
+    let layout = layout(source, name).map_err(|problem| Error::Unreadable { path: name.to_owned(), problem })?;
+    Ok(match layout {
+        Layout::Archive => Some(Reader::Torch),
+        Layout::Messages => Some(Reader::Onnx),
+        Layout::Other => None,
+    })
+}
+
+/// The reader that takes these bytes of a file of this name; `None` for what every reader refuses in the same words.
+pub fn reader_of(bytes: Vec<u8>, name: &str) -> Result<Option<Reader>, Error> {
+    Ok(load::reader_of(&Content::named(bytes, name, name.to_owned())?))
+}
+
+/// How a file is laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// A zip archive.
+    Archive,
+    /// Messages of ONNX.
+    Messages,
+    /// Anything else.
+    Other,
+}
+
+fn layout<R: Ranges + ?Sized>(source: &R, name: &str) -> io::Result<Layout> {
+    let mut start = [0; 64];
+    let seen = usize::try_from(source.length()).map_or(start.len(), |length| length.min(start.len()));
+    source.read_at(0, &mut start[..seen])?;
+    let start = &start[..seen];
+    let named_onnx = name.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case("onnx"));
+    Ok(if start.starts_with(b"PK\x03\x04") {
+        Layout::Archive
+    } else if !looks_like_text(start) && (named_onnx || start.first() == Some(&8)) {
+        Layout::Messages
+    } else {
+        Layout::Other
+    })
 }
 
 fn looks_like_text(start: &[u8]) -> bool {

@@ -160,3 +160,24 @@ fn a_flowchart_has_a_box_for_each_kernel() {
     let best = plan["strategies"].as_array().expect("strategies").iter().min_by_key(sum).expect("plans");
     assert_eq!(best["kernels"].as_u64(), Some(chart.matches("]:::").count() as u64));
 }
+
+#[test]
+fn node_data_name_every_op_and_add_up_to_the_plan() {
+    let model = format!("{PT2}bert.pt2");
+    for (more, unit) in [(vec![], "bytes"), (vec!["--hw", "a100-sxm-80"], "us")] {
+        let words = |format| [&["plan", &model, "-q", "--strategy", "optimal", "--format", format], &more[..]].concat();
+        let data = json(&words("model-explorer"));
+        let plan = json(&words("json"));
+        let results = data["results"].as_object().expect("results");
+        let nodes = json(&["dump", &model, "--decompose", "-q", "--format", "json"]);
+        assert_eq!(results.len(), nodes["nodes"].as_array().expect("nodes").len());
+        let strategy = &plan["strategies"][0];
+        let expected = match unit {
+            "us" => strategy["latency_us"]["mid"].as_f64(),
+            _ => strategy["bytes"]["read"].as_f64().zip(strategy["bytes"]["written"].as_f64()).map(|(r, w)| r + w),
+        };
+        let sum: f64 = results.values().filter_map(|result| result["value"].as_f64()).sum();
+        let expected = expected.expect("a figure");
+        assert!((sum - expected).abs() < expected * 1e-9, "{sum} is {expected} {unit}");
+    }
+}

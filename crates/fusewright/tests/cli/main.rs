@@ -1,5 +1,6 @@
 //! The command as its users meet it: the built binary, its exit codes, its streams and what it prints.
 
+mod annotate;
 mod check;
 mod compare;
 mod contract;

@@ -84,7 +84,8 @@ Examples:
   fusewright plan llama-3-8b --phase decode --context 4096
   fusewright plan vit_b_16 --profile reference --format json
   fusewright plan vit_b_16 --groups --format csv -o kernels.csv
-  fusewright plan vit_b_16 --format dot | dot -Tsvg > plan.svg";
+  fusewright plan vit_b_16 --format dot | dot -Tsvg > plan.svg
+  fusewright plan model.onnx --annotate planned.onnx";
 
 #[derive(Debug, Args)]
 #[command(after_long_help = PLAN_EXAMPLES)]
@@ -119,6 +120,13 @@ pub(crate) struct PlanArguments {
     /// List every group too.
     #[arg(long)]
     pub(crate) groups: bool,
+
+    /// Also write the ONNX model with its nodes' groups as metadata, which viewers such as Netron show.
+    ///
+    /// Each node gets the group of the best plan that it is in, the pattern and the bytes of that group, and its time
+    /// with --hw. Nothing else of the model changes; weights that lie in other files go to FILE.data.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) annotate: Option<PathBuf>,
 
     /// Opportunities to show; 0 for all.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 5)]
@@ -405,8 +413,8 @@ pub(crate) struct OutputArguments {
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
 
-    /// Replace the output file if it exists.
-    #[arg(long, requires = "output")]
+    /// Replace files that exist.
+    #[arg(long)]
     pub(crate) force: bool,
 }
 
@@ -452,6 +460,8 @@ pub(crate) enum PlanFormat {
     Mermaid,
     /// The predicted schedules as trace events, for Perfetto or Chrome; needs --hw.
     Trace,
+    /// The best plan as node data of Model Explorer: colours by group, time or bytes by op.
+    ModelExplorer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
