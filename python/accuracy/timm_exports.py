@@ -224,6 +224,7 @@ def main() -> int:
         "pairs", type=Path, help="table with the columns model, img, batch and gmacs"
     )
     parser.add_argument("folder", type=Path, help="where the exports go")
+    parser.add_argument("--without", type=Path, help="a folder of exports to leave out")
     parser.add_argument("--per-family", type=int, default=6)
     parser.add_argument("--largest", type=float, default=60.0, help="GMAC of the largest model")
     arguments = parser.parse_args()
@@ -237,7 +238,12 @@ def main() -> int:
     else:
         with index.open("w", newline="") as file:
             csv.writer(file).writerow([field.name for field in fields(Exported)])
-    rows = chosen(measured(arguments.pairs), arguments.per_family, arguments.largest)
+    rows = measured(arguments.pairs)
+    if arguments.without:
+        with (arguments.without / "index.csv").open(newline="") as file:
+            known = {row["model"] for row in csv.DictReader(file)}
+        rows = [row for row in rows if row.model not in known]
+    rows = chosen(rows, arguments.per_family, arguments.largest)
     for row in rows:
         if (row.model, row.img) in done:
             continue

@@ -1,7 +1,8 @@
 """Holds predicted times of whole models against measured ones, and writes `docs/accuracy-models.md`.
 
     python -m accuracy.timm_exports pairs.csv exports/
-    python -m accuracy.whole_models pairs.csv exports/ --binary ../target/release/fusewright -o ../docs/accuracy-models.md
+    python -m accuracy.timm_exports pairs.csv unseen/ --without exports/ --per-family 1 --largest 30
+    python -m accuracy.whole_models pairs.csv exports/ --unseen unseen/ -o ../docs/accuracy-models.md
 
 Every model that was exported is planned twice as it runs under autocast to f16: one kernel for each op, and as a loop
 compiler fuses it. The sum of the predicted kernel times of a plan, for one image, is held against the measured time for
@@ -183,7 +184,7 @@ HEAD = (
 )
 
 
-def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
+def page(rows: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
     """The page, as Markdown."""
     versions = sorted({row.torch for row in rows})
     parts: list[tuple[str, Callable[[Row], bool]]] = [
@@ -199,8 +200,8 @@ def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
         "at a large batch; speed-up is the time as it is over the time compiled. Measured times: the benchmark tables of",
         "`huggingface/pytorch-image-models`. Predicted ones: sums over the kernels of the plans `eager` and `compiled`.",
         "Nothing here was measured by this project. Norms of timm run in f16, as its fast norms do, except those of plain",
-        "vision transformers (and `vitamin`, made of them) under PyTorch 2.4, which were PyTorch's own then; models whose branches fold are folded under",
-        "2.9, as the numbers of parameters in the tables say. The coefficients of this card were found on sums over these",
+        "vision transformers (and `vitamin`, made of them) under PyTorch 2.4, which were PyTorch's own then; models whose",
+        "branches fold are folded under 2.9, as the numbers of parameters in the tables say. The coefficients of this card were found on sums over these",
         "models with both halves of the families in view: no half is a test on unseen models. The step of an",
         "interpolation was found on one family, `efficientformer_v2`; the slow kernel for windows above 7 by 7 over channels",
         "that lie innermost on `convmixer` (`edgenext`, which has such windows too, agrees); the second reading of group norms",
@@ -219,6 +220,16 @@ def page(rows: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
             some = [row for row in rows if row.torch == version and keep(row)]
             if some:
                 text.append(line(f"{version}, {label}", some))
+    if unseen:
+        text += [
+            "",
+            f"{len({row.model for row in unseen})} models of the same families that were exported and looked at only when",
+            "everything above was set:",
+            "",
+            HEAD.format("unseen models"),
+        ]
+        for version in versions:
+            text.append(line(version, [row for row in unseen if row.torch == version]))
     text += ["", "## By family", "", HEAD.format("family")]
     for family in sorted({row.family for row in rows}):
         text.append(line(f"`{family}`", [row for row in rows if row.family == family]))
@@ -259,31 +270,37 @@ def measured_form(
     return (same or forms)[0 if torch == "pt2.4" else -1]
 
 
-def main() -> int:
-    """Entry point."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pairs", type=Path, help="measured times: model, img, torch, eager_us, …")
-    parser.add_argument("folder", type=Path, help="what `timm_exports` wrote")
-    parser.add_argument("--binary", type=Path, default=Path("../target/release/fusewright"))
-    parser.add_argument("--hw", default="rtx-4090")
-    parser.add_argument("-o", "--output", type=Path, help="the page; standard output without it")
-    parser.add_argument("--rows", type=Path, help="also write every row, as CSV")
-    arguments = parser.parse_args()
+def planned(arguments: argparse.Namespace, folder: Path, problems: list[tuple[str, str]]) -> Times:
+    """Predictions for the exports of a folder; what could not be planned is added to `problems`."""
     times: Times = {}
-    problems: list[tuple[str, str]] = []
-    for export in exports(arguments.folder):
+    for export in exports(folder):
         if export.problem:
             problems.append((f"{export.model}.{export.img}", export.problem))
             continue
         try:
             found = {
-                fast: predicted(arguments.binary, arguments.hw, arguments.folder, export, fast)
+                fast: predicted(arguments.binary, arguments.hw, folder, export, fast)
                 for fast in (False, True)
             }
             times.setdefault((export.model, export.img), []).append((export, found))
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             problems.append((f"{export.model}.{export.img}", str(error)))
-    rows = joined(arguments.pairs, times)
+    return times
+
+
+def main() -> int:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("pairs", type=Path, help="measured times: model, img, torch, eager_us, …")
+    parser.add_argument("folder", type=Path, help="what `timm_exports` wrote")
+    parser.add_argument("--unseen", type=Path, help="the same, models that nothing was found on")
+    parser.add_argument("--binary", type=Path, default=Path("../target/release/fusewright"))
+    parser.add_argument("--hw", default="rtx-4090")
+    parser.add_argument("-o", "--output", type=Path, help="the page; standard output without it")
+    parser.add_argument("--rows", type=Path, help="also write every row, as CSV")
+    arguments = parser.parse_args()
+    problems: list[tuple[str, str]] = []
+    rows = joined(arguments.pairs, planned(arguments, arguments.folder, problems))
     if not rows:
         print("error: no exported model is in the table of measurements", file=sys.stderr)
         return 2
@@ -294,7 +311,10 @@ def main() -> int:
             writer.writerows(
                 [getattr(row, name) for name in Row.__dataclass_fields__] for row in rows
             )
-    text = page(rows, problems, arguments.hw)
+    unseen = []
+    if arguments.unseen:
+        unseen = joined(arguments.pairs, planned(arguments, arguments.unseen, problems))
+    text = page(rows, unseen, problems, arguments.hw)
     if arguments.output:
         arguments.output.write_text(text)
     else:

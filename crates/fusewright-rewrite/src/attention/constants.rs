@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::scores::{Action, HIDDEN, Term};
+use bytes::Bytes;
+
+use super::scores::{Action, Fills, HIDDEN, Term};
 use crate::document::Document;
 
 /// Largest mask that is read, bytes.
@@ -23,32 +25,47 @@ pub(super) enum Says {
 pub(super) type Known = HashMap<String, Says>;
 
 /// What `source`, applied as `term` tells, says.
-pub(super) fn says(document: &Document, known: &mut Known, source: &str, term: &Term) -> Says {
+pub(super) fn says(document: &Document, fills: &Fills, known: &mut Known, source: &str, term: &Term) -> Says {
     let key = format!("{source}:{:?}", term.action);
     if let Some(&says) = known.get(&key) {
         return says;
     }
-    let of_graph = document.literals().get(source).and_then(|tensor| Some((tensor.data_type, tensor.bytes()?)));
-    let of_node = || document.constants().remove(source).and_then(|tensor| Some((tensor.data_type, tensor.raw?)));
-    let elements = of_graph.or_else(of_node);
-    let said = elements.and_then(|(data_type, raw)| read(data_type, &raw, term)).unwrap_or(Says::Other);
+    let said = stays(document, fills, source, term.action).and_then(|stays| told(&stays, term)).unwrap_or(Says::Other);
     known.insert(key, said);
     said
 }
 
-fn read(data_type: i32, raw: &[u8], term: &Term) -> Option<Says> {
-    if raw.len() > MOST {
-        return None;
-    }
-    // Each element: whether its score stays, or nothing where it is moved by something else.
-    let stays: Vec<Option<bool>> = match (data_type, term.action) {
-        (1, Action::Add) => {
+/// For each element whether its score stays, or nothing where it is moved by something else.
+fn stays(document: &Document, fills: &Fills, source: &str, action: Action) -> Option<Vec<Option<bool>>> {
+    let added = |number: f64| if number == 0.0 { Some(true) } else { (number <= HIDDEN).then_some(false) };
+    match (elements(document, source), action) {
+        (Some((1, raw)), Action::Add) => {
             let numbers = raw.as_chunks::<4>().0.iter().map(|bytes| f64::from(f32::from_le_bytes(*bytes)));
-            numbers.map(|number| if number == 0.0 { Some(true) } else { (number <= HIDDEN).then_some(false) }).collect()
+            Some(numbers.map(added).collect())
         }
-        (9, Action::Keep { when, .. }) => raw.iter().map(|&byte| Some((byte != 0) == when)).collect(),
-        _ => return None,
-    };
+        (Some((9, raw)), Action::Keep { when, .. }) => {
+            Some(raw.iter().map(|&byte| Some((byte != 0) == when)).collect())
+        }
+        // Exporters leave the choice between two numbers in the graph where the mask is large.
+        (None, Action::Add) => {
+            let [yes, no] = fills.both(source)?.map(added);
+            let makers = document.makers();
+            let node = document.slots.get(*makers.get(source)?)?.node();
+            let (9, raw) = elements(document, node.inputs.first()?)? else { return None };
+            Some(raw.iter().map(|&byte| if byte == 0 { no } else { yes }).collect())
+        }
+        _ => None,
+    }
+}
+
+/// The element type and the elements of a literal that is not too large.
+fn elements(document: &Document, name: &str) -> Option<(i32, Bytes)> {
+    let of_graph = document.literals().get(name).and_then(|tensor| Some((tensor.data_type, tensor.bytes()?)));
+    let of_node = || document.constants().remove(name).and_then(|tensor| Some((tensor.data_type, tensor.raw?)));
+    of_graph.or_else(of_node).filter(|(_, raw)| raw.len() <= MOST)
+}
+
+fn told(stays: &[Option<bool>], term: &Term) -> Option<Says> {
     if !stays.is_empty() && stays.iter().all(|&stays| stays == Some(true)) {
         return Some(Says::Nothing);
     }

@@ -45,7 +45,13 @@ pub(super) type Made = HashMap<String, String>;
 
 impl Masks {
     /// Finds the tensors that the terms of both readings are.
-    pub(super) fn of(document: &Document, known: &mut Known, first: &Steps, second: &Steps) -> Result<Self, Reason> {
+    pub(super) fn of(
+        document: &Document,
+        fills: &Fills,
+        known: &mut Known,
+        first: &Steps,
+        second: &Steps,
+    ) -> Result<Self, Reason> {
         let makers = document.makers();
         let mut masks = Vec::new();
         if first.terms.len() != second.terms.len() {
@@ -54,7 +60,7 @@ impl Masks {
         let mut causal = 0;
         for (one, two) in first.terms.iter().zip(&second.terms) {
             let mask = Mask::of(document, &makers, one, two)?;
-            match says(document, known, &mask.source, one) {
+            match says(document, fills, known, &mask.source, one) {
                 Says::Nothing => continue,
                 Says::Causal => causal += 1,
                 Says::Other => {}

@@ -180,7 +180,7 @@ impl<'a> Found<'a> {
         if (replaces || steps.guarded) && !single {
             return Err("its mask replaces numbers that are not of single precision");
         }
-        let masks = Masks::of(document, &mut work.known, steps, other)?;
+        let masks = Masks::of(document, &work.fills, &mut work.known, steps, other)?;
         let grouped = if work.target == Target::Ort { Grouped::of(self, &masks) } else { None };
         let grouped = grouped.and_then(|grouped| Some((grouped, self.plan(Form::Rows, Form::Rows, Form::Rows, true)?)));
         let (grouped, plan) = match (grouped, work.target) {

@@ -120,6 +120,12 @@ impl Fills {
         self.numbers.get(name).is_some_and(|both| both.iter().all(finite))
     }
 
+    /// The two numbers that a value is one of, as the node that gives it chooses.
+    pub(super) fn both(&self, name: &str) -> Option<[f64; 2]> {
+        let [yes, no] = *self.numbers.get(name)?;
+        Some([yes?, no?])
+    }
+
     /// The number that stands where the other branch, an input of the node that gives this, does not.
     fn beside(&self, output: Option<&str>, branch: usize) -> Option<f64> {
         *self.numbers.get(output?)?.get(2_usize.checked_sub(branch)?)?

@@ -1,7 +1,7 @@
 use super::model::{Dim, Model};
 use super::{graph, interface, nodes, ops, rewritten, written};
 use crate::emit::F32;
-use crate::message::Attribute;
+use crate::message::{Attribute, TensorMessage};
 use crate::{Options, Packing, Rewrite, Target, rewrite};
 
 const ROWS: [Dim; 3] = [Dim::Open("batch"), Dim::Open("seq"), Dim::Fixed(32)];
@@ -100,6 +100,29 @@ fn masks_in_the_file_are_read() {
     assert_eq!((hides_more.inputs.last().unwrap().as_str(), hides_more.int("unidirectional", 0)), ("mask", 0));
     let moves = attention(&[0.5; 25]);
     assert_eq!(moves.inputs.last().unwrap(), "mask");
+}
+
+#[test]
+fn masks_chosen_between_two_numbers_are_read() {
+    let inputs = |visible: bool| {
+        let mut model = Model::new(17);
+        model.input("x", &[Dim::Open("batch"), Dim::Fixed(5), Dim::Fixed(32)], F32);
+        heads_of(&mut model);
+        let raw: Vec<u8> = (0..25).map(|at| u8::from(visible || at != 7)).collect();
+        let sees =
+            TensorMessage { name: "sees".into(), dims: vec![1, 1, 5, 5], data_type: 9, ..TensorMessage::default() };
+        model.tensor(&TensorMessage { raw: Some(raw.into()), ..sees });
+        model.number("zero", 0.0).number("hidden", f32::NEG_INFINITY);
+        model.node("Where", &["sees", "zero", "hidden"], "mask", vec![]);
+        model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]);
+        model.node("Mul", &["scores", "scale"], "scaled", vec![]).node("Add", &["scaled", "mask"], "masked", vec![]);
+        softmax(&mut model, "masked", -1);
+        end(&mut model);
+        let after = written(&rewritten(&model.bytes(), Target::Ort));
+        nodes(&after).into_iter().find(|node| node.op_type == "MultiHeadAttention").unwrap().inputs
+    };
+    assert_eq!(inputs(true), ["rows_q", "rows_k", "rows_v"]);
+    assert_eq!(inputs(false).last().unwrap(), "mask");
 }
 
 #[test]
