@@ -1,5 +1,5 @@
 //! Literals that a few of their elements tell whole: numbers that are all equal, lines of equal steps, and planes whose
-//! rows are the same band, moved by one from row to row.
+//! rows are the same band, moved by one from row to row, the same plane for each of a batch.
 //!
 //! Masks are told apart by looking at some elements. What they are made of must not hold anything in between.
 
@@ -12,10 +12,12 @@ pub(crate) fn is_regular(shape: &[u64], numbers: &[f64]) -> bool {
     if shape.iter().filter(|&&extent| extent != 1).count() == 1 {
         return numbers.windows(3).all(|step| same(step[1] - step[0], step[2] - step[1]));
     }
-    let [lead @ .., rows, columns] = shape else { return false };
+    let [.., rows, columns] = shape else { return false };
     let Ok(width) = usize::try_from(*columns) else { return false };
-    let is_plane = rows == columns && lead.iter().all(|&extent| extent == 1) && numbers.len() == width * width;
-    is_plane && is_band(numbers, width)
+    let Some(area) = width.checked_mul(width).filter(|&area| area > 0 && rows == columns) else { return false };
+    let mut planes = numbers.chunks(area);
+    let Some(first) = planes.next().filter(|first| first.len() == area && is_band(first, width)) else { return false };
+    planes.all(|plane| plane.len() == area && plane.iter().zip(first).all(|(one, other)| same(*one, *other)))
 }
 
 /// Infinities are equal to themselves, and no number is equal to another one.
@@ -59,5 +61,9 @@ mod tests {
         assert!(is_regular(&[1, 5, 1], &[0.0, 1.0, 2.0, 3.0, 4.0]));
         assert!(!is_regular(&[1, 5, 1], &[0.0, 0.0, 1.0, 1.0, 1.0]), "two texts in a row");
         assert!(is_regular(&[], &[f64::NEG_INFINITY]));
+        let causal = plane(|row, column| column <= row);
+        let window = plane(|row, column| column <= row && row < column + 3);
+        assert!(is_regular(&[2, 1, 9, 9], &[&causal[..], &causal[..]].concat()), "one for each of a batch");
+        assert!(!is_regular(&[2, 1, 9, 9], &[&causal[..], &window[..]].concat()), "two that differ");
     }
 }
