@@ -223,8 +223,8 @@ def page(rows: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw
     if unseen:
         text += [
             "",
-            f"{len({row.model for row in unseen})} models of the same families that were exported and looked at only when",
-            "everything above was set:",
+            f"{len({row.model for row in unseen})} other models, of {len({row.family for row in unseen})} of these families,",
+            "that were exported and looked at only when everything above was set:",
             "",
             HEAD.format("unseen models"),
         ]

@@ -48,6 +48,8 @@ impl Place {
 
 /// Collects what is added to a document and what is taken out, and does both at once.
 pub(crate) struct Emitter {
+    /// The version of the standard operators.
+    pub(crate) version: i64,
     taken: HashSet<String>,
     added: BTreeMap<usize, Vec<Slot>>,
     removed: HashSet<usize>,
@@ -69,6 +71,7 @@ impl Emitter {
         }
         taken.extend(document.tensors.iter().map(|tensor| tensor.name.clone()));
         Self {
+            version: document.version("").unwrap_or(0),
             taken,
             added: BTreeMap::new(),
             removed: HashSet::new(),

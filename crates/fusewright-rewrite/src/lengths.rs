@@ -24,6 +24,20 @@ impl<'a> Length<'a> {
     }
 }
 
+/// The version from which `Shape` gives a part of a shape.
+const PARTIAL_SHAPE: i64 = 15;
+
+/// The extent of an axis of a value, as a list of one.
+pub(crate) fn extent(emitter: &mut Emitter, place: &Place, (value, axis): (&str, i64)) -> String {
+    if emitter.version >= PARTIAL_SHAPE {
+        let attributes = vec![Attribute::of_int("start", axis), Attribute::of_int("end", axis + 1)];
+        return emitter.node(place, ("", "Shape"), &[value], attributes, None);
+    }
+    let whole = emitter.node(place, ("", "Shape"), &[value], Vec::new(), None);
+    let [from, to] = [axis, axis + 1].map(|end| emitter.ints(&[end]));
+    emitter.node(place, ("", "Slice"), &[&whole, &from, &to], Vec::new(), None)
+}
+
 /// A list of extents as a value.
 pub(crate) fn shape(emitter: &mut Emitter, place: &Place, lengths: &[Length<'_>]) -> String {
     let number = |extent: u64| i64::try_from(extent).unwrap_or(i64::MAX);
@@ -39,15 +53,11 @@ pub(crate) fn shape(emitter: &mut Emitter, place: &Place, lengths: &[Length<'_>]
     }
     let mut parts = Vec::new();
     for length in lengths {
-        let extent = |emitter: &mut Emitter, (value, axis): (&str, i64)| {
-            let attributes = vec![Attribute::of_int("start", axis), Attribute::of_int("end", axis + 1)];
-            emitter.node(place, ("", "Shape"), &[value], attributes, None)
-        };
         parts.push(match *length {
             Length::Fixed(size) => emitter.ints(&[number(size)]),
-            Length::Of(of) => extent(emitter, of),
+            Length::Of(of) => extent(emitter, place, of),
             Length::Part { of, by } => {
-                let whole = extent(emitter, of);
+                let whole = extent(emitter, place, of);
                 let by = emitter.ints(&[number(by)]);
                 emitter.node(place, ("", "Div"), &[&whole, &by], Vec::new(), None)
             }

@@ -11,6 +11,7 @@ use super::{Found, Plan, Reason, Work};
 use crate::MICROSOFT;
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, I32, Place};
+use crate::lengths::extent;
 use crate::message::{Attribute, Node};
 use crate::recipe::Extent;
 
@@ -41,8 +42,8 @@ impl Grouped {
     pub(super) fn of(found: &Found<'_>, masks: &Masks) -> Option<Self> {
         let [one, two] = &found.steps;
         let single = found.facts[0].graph.tensor(one.query).is_some_and(|tensor| tensor.dtype == DType::F32);
-        let causal = one.causal && two.causal || masks.is_causal();
-        let fits = causal && one.head_dim == one.value_dim && one.head_dim.is_multiple_of(WIDTH);
+        let fits =
+            found.hides_what_follows(masks) && one.head_dim == one.value_dim && one.head_dim.is_multiple_of(WIDTH);
         if !single || !fits {
             return None;
         }
@@ -144,11 +145,7 @@ impl Grouped {
 
 /// The same, computed from rows `[batch, rows, width]` when the model runs.
 fn open_lengths(emitter: &mut Emitter, place: &Place, rows: &str) -> [String; 2] {
-    let mut extent = |axis: i64| {
-        let attributes = vec![Attribute::of_int("start", axis), Attribute::of_int("end", axis + 1)];
-        emitter.node(place, ("", "Shape"), &[rows], attributes, None)
-    };
-    let (batch, total) = (extent(0), extent(1));
+    let [batch, total] = [0, 1].map(|axis| extent(emitter, place, (rows, axis)));
     let total = emitter.node(place, ("", "Cast"), &[&total], vec![Attribute::of_int("to", i64::from(I32))], None);
     let one = emitter.shorts(&[1]);
     let last = emitter.node(place, ("", "Sub"), &[&total, &one], Vec::new(), None);

@@ -173,6 +173,11 @@ impl<'a> Found<'a> {
         Some(Plan { form, kv, query: self.query(form)?, key, value, exit: self.exit(exit)? })
     }
 
+    /// Its masks hide what follows and nothing else.
+    fn hides_what_follows(&self, masks: &Masks) -> bool {
+        self.steps.iter().all(|steps| steps.causal) || masks.is_causal()
+    }
+
     fn emit(&self, document: &Document, work: &mut Work, scope: &str) -> Result<(String, u64), Reason> {
         let [steps, other] = &self.steps;
         let single = self.facts[0].graph.tensor(steps.query).is_some_and(|tensor| tensor.dtype == DType::F32);
@@ -223,7 +228,7 @@ impl<'a> Found<'a> {
         let [query, key, value] =
             [&plan.query, &plan.key, &plan.value].map(|way| emitter.recipe(place, &way.recipe, &way.name, None));
         let scale = steps.scale * plan.query.factor * plan.key.factor;
-        let causal = steps.causal && self.steps[1].causal || masks.is_causal();
+        let causal = self.hides_what_follows(masks);
         let rows = |form: Form| if form == Form::Rows { 1 } else { 2 };
         let bias = if masks.is_empty() || causal {
             None

@@ -145,6 +145,28 @@ fn a_mask_of_the_caller_stays_a_tensor() {
 }
 
 #[test]
+fn extents_are_cut_out_of_shapes_where_shapes_come_whole() {
+    let after = |opset: i64| {
+        let mut model = Model::new(opset);
+        heads(&mut model);
+        let dims = [Dim::Open("batch"), Dim::Fixed(1), Dim::Fixed(1), Dim::Open("seq")];
+        model.input("mask", &dims, F32);
+        model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]);
+        model.node("Mul", &["scores", "scale"], "scaled", vec![]).node("Add", &["scaled", "mask"], "masked", vec![]);
+        softmax(&mut model, "masked", -1);
+        end(&mut model);
+        nodes(&written(&rewritten(&model.bytes(), Target::Ort)))
+    };
+    let shapes = |opset: i64| -> Vec<usize> {
+        let found = after(opset);
+        found.iter().filter(|node| node.op_type == "Shape").map(|node| node.attributes.len()).collect()
+    };
+    assert_eq!(shapes(17), [2]);
+    assert_eq!(shapes(13), [0], "before version 15 a Shape has no attributes");
+    assert!(after(13).iter().any(|node| node.op_type == "Slice"));
+}
+
+#[test]
 fn one_extent_may_have_two_names() {
     let mut model = Model::new(17);
     heads(&mut model);
