@@ -63,10 +63,24 @@ impl Layout {
     /// in a group; larger ones were measured in two families of models only (`convmixer`, `edgenext`).
     pub(crate) const WINDOW_TAPS: u64 = 49;
 
+    /// Widths of groups, in channels out, that libraries have kernels of their own for where channels lie side by side; and
+    /// those that fill tiles. Found on the grouped convolutions of a dozen models: other widths take three times as long.
+    const GROUP_WIDTHS: [u64; 4] = [4, 8, 16, 32];
+    const TILE_WIDTH: u64 = 64;
+
+    /// A library has a kernel for groups of this width whose channels lie side by side.
+    pub(crate) fn has_kernel_for_groups(product: &Gemm) -> bool {
+        Self::GROUP_WIDTHS.contains(&product.n) || (product.n > 0 && product.n.is_multiple_of(Self::TILE_WIDTH))
+    }
+
     /// The one that this convolution runs faster in.
     pub fn fastest(product: &Gemm) -> Self {
-        let apart = product.batch > 1 && product.n == 1;
-        if apart && product.k > Self::WINDOW_TAPS { Layout::ChannelsFirst } else { Layout::ChannelsLast }
+        let slow = if product.n == 1 {
+            product.k > Self::WINDOW_TAPS
+        } else {
+            !Self::has_kernel_for_groups(product)
+        };
+        if product.batch > 1 && slow { Layout::ChannelsFirst } else { Layout::ChannelsLast }
     }
 }
 

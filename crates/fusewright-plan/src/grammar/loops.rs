@@ -30,7 +30,7 @@ pub(crate) struct Loop {
     /// It reads its first operand at other places than it writes, some of them more than once: the operand has to be in
     /// memory.
     pub(crate) scattered: bool,
-    /// Its operands fill separate parts of the result.
+    /// Its operands fill separate parts of the result, constants the rest.
     pub(crate) joins: bool,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn loop_of(graph: &Graph, node: &Node) -> Option<Loop> {
     match &node.op {
         Op::Pointwise(_) | Op::View(_) | Op::Scatter(Scatter::Write { .. }) => Some(Loop::pointwise(result)),
         Op::Copy(copy) => Some(match &**copy {
-            Copy::Concat { .. } | Copy::Stack { .. } => Loop { joins: true, ..Loop::pointwise(result) },
+            Copy::Concat { .. } | Copy::Stack { .. } | Copy::Pad { .. } => Loop { joins: true, ..Loop::pointwise(result) },
             _ => Loop::pointwise(result),
         }),
         Op::Gather(_) => Some(Loop::reading_elsewhere(result)),

@@ -1,13 +1,14 @@
 //! Cutting groups into the kernels that a device can really run.
 //!
-//! A group that the kernel grammar accepts is one kernel. Any other is cut: walking its nodes in order, each joins the
-//! latest kernel that it reads from if the grammar lets it, and opens one of its own if not.
+//! A group that the kernel grammar accepts is one kernel, and so is one of the plan `compiled`, whose groups are the loops
+//! and calls that its compiler writes. Any other is cut: walking its nodes in order, each joins the latest kernel that it
+//! reads from if the grammar lets it, and opens one of its own if not.
 
 use fusewright_cost::Groups;
 use fusewright_ir::NodeId;
 
 use crate::grammar::{Draft, Form, Grammar, Reason};
-use crate::{Analysis, Plan};
+use crate::{Analysis, CompiledPartitioner, Partitioner, Plan};
 
 /// Kernels of a plan's groups.
 pub(crate) struct Segments {
@@ -31,6 +32,7 @@ pub(crate) fn segments(analysis: &Analysis, plan: &Plan, grammar: &Grammar) -> S
     let mut cutter = Cutter {
         grammar,
         merge_of,
+        is_written: plan.strategy == CompiledPartitioner.name(),
         kernel_of: vec![0; count],
         group_of: Vec::new(),
         drafts: Vec::new(),
@@ -64,6 +66,8 @@ pub(crate) fn segments(analysis: &Analysis, plan: &Plan, grammar: &Grammar) -> S
 struct Cutter<'a> {
     grammar: &'a Grammar<'a>,
     merge_of: Vec<Option<usize>>,
+    /// Groups are kernels as they stand.
+    is_written: bool,
     kernel_of: Vec<u32>,
     group_of: Vec<u32>,
     /// What each kernel is so far.
@@ -79,8 +83,9 @@ impl Cutter<'_> {
     }
 
     fn cut(&mut self, group: usize, works: &[NodeId]) {
-        if let Ok(draft) = self.grammar.kernel(works) {
-            let kernel = self.open(group, Some(draft));
+        let draft = self.grammar.kernel(works);
+        if draft.is_ok() || self.is_written && !works.is_empty() {
+            let kernel = self.open(group, draft.ok());
             for id in works {
                 self.kernel_of[id.index()] = kernel;
             }

@@ -3,7 +3,8 @@
 //! Matrix units want the channels of a pixel side by side. Where images lie in planes instead, a library converts them or
 //! gathers operands in small pieces. A convolution with one channel in a group has no sums over channels to give to
 //! matrix units: it is a pass over memory, or arithmetic of the general-purpose units where the window is large. Groups
-//! of few channels are computed side by side in one tile.
+//! of few channels are computed side by side in one tile; where channels lie side by side, only for widths that a library
+//! has such kernels for.
 //!
 //! The figures are shared by all devices. They were found on whole models (`docs/accuracy-models.md`), there being no
 //! measurements of single convolutions.
@@ -26,7 +27,7 @@ struct LayoutShares {
     depthwise: f64,
     /// Of that arithmetic where the window has more than [`Layout::WINDOW_TAPS`].
     depthwise_wide: f64,
-    /// Of that, where channels are in groups.
+    /// Of that, where channels are in groups of a width that no kernel was written for.
     grouped: f64,
     /// Of the bytes of images that are converted before and after, each read and written.
     converted: f64,
@@ -34,10 +35,10 @@ struct LayoutShares {
 
 /// Planes of channels.
 const FIRST: LayoutShares =
-    LayoutShares { product: 0.63, grouped: 0.6, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
+    LayoutShares { product: 0.63, grouped: 1.0, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
 /// Channels side by side.
 const LAST: LayoutShares =
-    LayoutShares { product: 0.95, grouped: 0.38, depthwise: 0.2, depthwise_wide: 0.0125, converted: 0.0 };
+    LayoutShares { product: 0.95, grouped: 0.3, depthwise: 0.2, depthwise_wide: 0.0125, converted: 0.0 };
 /// Memory rate where there is one channel in a group.
 const DEPTHWISE_BANDWIDTH: f64 = 0.95;
 
@@ -53,7 +54,7 @@ pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coe
         return depthwise(&machine, product, shares, &coefficients.gemm);
     }
     let packed = side_by_side(product);
-    let grouped = if product.batch > 1 { shares.grouped } else { 1.0 };
+    let grouped = if product.batch > 1 && !Layout::has_kernel_for_groups(product) { shares.grouped } else { 1.0 };
     let rate =
         |set: GemmCoefficients| GemmCoefficients { efficiency: set.efficiency * shares.product * grouped, ..set };
     let slower = Coefficients { gemm: rate(coefficients.gemm), ..*coefficients };
