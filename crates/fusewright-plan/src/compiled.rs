@@ -133,9 +133,24 @@ impl<'a> Fuser<'a> {
             .all(|member| !self.works.escapes(*member) && self.works.readers(*member).iter().all(inside))
     }
 
+    /// A node of `reader` reads what one of `maker` makes at other places than it writes.
+    fn waits(&self, maker: u32, reader: u32) -> bool {
+        let (graph, storage) = (self.analysis.graph, &self.analysis.storage);
+        self.members[reader as usize].iter().any(|&id| {
+            let node = graph.node(id);
+            let scattered = loop_of(graph, node).is_some_and(|own| own.scattered);
+            node.inputs.iter().enumerate().any(|(position, &input)| {
+                awaited(graph, storage, input).is_some_and(|made| {
+                    let in_memory = scattered && position == 0 || is_whole(graph.node(made));
+                    in_memory && self.merging.group_of(made.row()) == maker
+                })
+            })
+        })
+    }
+
     fn merge(&mut self, one: u32, other: u32, fused: Loop) {
         let size = self.members[one as usize].len() + self.members[other as usize].len();
-        if size > MOST_NODES {
+        if size > MOST_NODES || self.waits(one, other) || self.waits(other, one) {
             return;
         }
         let Some(kept) = self.merging.merge(one, other) else { return };

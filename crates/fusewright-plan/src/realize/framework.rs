@@ -142,6 +142,12 @@ pub(crate) fn framework_kernels(analysis: &Analysis, works: &[NodeId], framework
     kernels
 }
 
+/// Whether the outer axes of queries, keys and values of an attention op lie unevenly spaced.
+pub(crate) fn apart(analysis: &Analysis, attention: NodeId) -> [bool; 3] {
+    let inputs = &analysis.graph.node(attention).inputs;
+    std::array::from_fn(|at| inputs.get(at).is_some_and(|&operand| copied(analysis, operand, false).is_some()))
+}
+
 /// The copy of an operand whose outer axes do not lie evenly spaced.
 fn copied(analysis: &Analysis, operand: ValueId, is_linear: bool) -> Option<Stream> {
     let (graph, storage) = (analysis.graph, &analysis.storage);

@@ -7,7 +7,7 @@ use fusewright_ir::ops::{Attention as AttentionOp, Normalization};
 use fusewright_ir::{DType, Graph, NodeId, Op, TensorType, node_work};
 use fusewright_pattern::AttentionSite;
 
-use super::framework::{Framework, framework_kernels};
+use super::framework::{Framework, apart, framework_kernels};
 use super::product::product_of;
 use super::written_out::written_out;
 use crate::Analysis;
@@ -47,7 +47,7 @@ pub(crate) fn launches(
         } else if let (Kernel::Attention(attention), Framework::Eager | Framework::Compiled { .. }) =
             (streaming, framework)
         {
-            written_out(&attention, framework != Framework::Eager)
+            written_out(&attention, apart(analysis, site.anchor), framework != Framework::Eager)
         } else {
             steps
         };

@@ -51,7 +51,8 @@ pub struct Timing {
     pub total: GroupTime,
     /// Energy of the kernels by what it is spent on.
     pub energy: Energy,
-    /// What an eager framework adds: for each kernel, how much longer the host takes to issue it than it runs, µs.
+    /// What a framework adds that issues kernel after kernel: how long the device waits for the host, which runs ahead of it
+    /// where kernels are long, µs.
     pub framework_us: f64,
     /// Why groups of the plan take more than one kernel, with how many do.
     pub not_realizable: Vec<(Reason, usize)>,
@@ -82,6 +83,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         not_realizable: Vec::new(),
         reasons: vec![None; plan.groups.count()],
     };
+    let (mut issued, mut done) = (0.0_f64, 0.0_f64);
     let mut longest = vec![0.0; plan.groups.count()];
     for (number, &group) in cut.group_of.iter().enumerate() {
         if costs[number].kernels == 0 {
@@ -99,7 +101,8 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);
-            timing.framework_us += (device.launch.dispatch_us.value - prediction.us).max(0.0);
+            issued += device.launch.dispatch_us.value;
+            done = done.max(issued) + prediction.us;
             let entry = &mut timing.groups[group as usize];
             if prediction.us > longest[group as usize] {
                 longest[group as usize] = prediction.us;
@@ -115,6 +118,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             timing.kernels.push(TimedKernel { group, kernel, prediction, roofline_us });
         }
     }
+    timing.framework_us = (done - timing.total.us).max(0.0);
     let needs_more =
         |timing: &Timing, group: usize| timing.groups[group].kernels > 1 && plan.groups.members(group).len() > 1;
     for reason in Reason::ALL {

@@ -35,7 +35,7 @@ struct LayoutShares {
 
 /// Planes of channels.
 const FIRST: LayoutShares =
-    LayoutShares { product: 0.63, grouped: 1.0, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
+    LayoutShares { product: 0.7, grouped: 1.0, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
 /// Channels side by side.
 const LAST: LayoutShares =
     LayoutShares { product: 0.95, grouped: 0.3, depthwise: 0.2, depthwise_wide: 0.0125, converted: 0.0 };
