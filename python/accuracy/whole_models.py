@@ -5,9 +5,9 @@
     python -m accuracy.whole_models pairs.csv exports/ --unseen unseen/ -o ../docs/accuracy-models.md
 
 Every model that was exported is planned twice as it runs under autocast to f16: one kernel for each op, and as a loop
-compiler fuses it. The sum of the predicted kernel times of a plan, for one image, is held against the measured time for
-one image. Families are shown in two halves that do not change when others are added; coefficients of whole models were
-found while both were in view, so neither is a test on unseen models.
+compiler fuses it. The predicted time of a plan, for one image of the batch that was measured, is held against the measured
+time for one image. Families are shown in two halves that do not change when others are added; coefficients of whole models
+were found while both were in view, so neither is a test on unseen models.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -30,6 +32,12 @@ PLAIN = re.compile(r"(vit|deit)_(tiny|small|base|large|huge)_patch\d+_\d+")
 
 TIME_LIMIT_S = 120
 """For planning one model."""
+
+WORKERS = 2
+"""Plans made side by side."""
+
+DEVICES = Path(__file__).parents[2] / "crates/fusewright-device/devices"
+"""The device files of this project."""
 
 
 @dataclass(frozen=True)
@@ -98,27 +106,56 @@ def exports(folder: Path) -> list[Export]:
         ]
 
 
-def predicted(
-    binary: Path, hw: str, folder: Path, export: Export, fast_norms: bool
-) -> tuple[float, float]:
-    """Predicted µs for one image, as it is and compiled."""
-    command = [str(binary), "plan", str(folder / export.file), "--hw", hw, "--autocast", "f16"]
-    command += ["--strategy", "eager", "--strategy", "compiled", "--format", "json", "--quiet"]
-    if fast_norms:
-        command.append("--fast-norms")
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
-    )
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise RuntimeError(lines[0])
-    strategies = {entry["name"]: entry for entry in json.loads(done.stdout)["strategies"]}
-    eager, compiled = strategies["eager"], strategies["compiled"]
-    overhead = eager["times"]["framework_overhead_us"]
-    return (
-        (eager["latency_us"]["mid"] + overhead) / export.batch,
-        compiled["latency_us"]["mid"] / export.batch,
-    )
+class Planner:
+    """Plans exports, each question once.
+
+    A device as a batch sees it that is larger than the one of an export: the time for one image is the same if launches
+    take as much less, and the last cache holds as much less, as there are more images.
+    """
+
+    def __init__(self, binary: Path, device: Path, scratch: Path) -> None:
+        self.binary, self.device, self.scratch = binary, device, scratch
+        self.known: dict[tuple[Path, str, bool, float], float] = {}
+
+    def us(
+        self, folder: Path, export: Export, strategy: str, batch: int, fast_norms: bool
+    ) -> float:
+        """Predicted µs for one image of a batch of this size; raises RuntimeError where there is no plan."""
+        times = batch / export.batch
+        key = (folder / export.file, strategy, fast_norms, times)
+        if key not in self.known:
+            self.known[key] = self.planned(*key) / export.batch
+        return self.known[key]
+
+    def planned(self, file: Path, strategy: str, fast_norms: bool, times: float) -> float:
+        """Predicted µs for the batch of the export, on the device that a batch this many times larger sees."""
+        hw = self.scratch / f"{times:g}.toml"
+        if not hw.exists():
+            hw.write_text(seen_by_batch(self.device.read_text(), times))
+        command = [str(self.binary), "plan", str(file), "--hw", str(hw), "--autocast", "f16"]
+        command += ["--strategy", strategy, "--format", "json", "--quiet"]
+        command += ["--fast-norms"] if fast_norms else []
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False
+        )
+        if done.returncode != 0:
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            raise RuntimeError(lines[0])
+        [plan] = json.loads(done.stdout)["strategies"]
+        return plan["latency_us"]["mid"] + plan["times"]["framework_overhead_us"]
+
+
+def seen_by_batch(device: str, times: float) -> str:
+    """The text of a device file with what does not grow with a batch divided by how many times larger that is."""
+    for key in ("floor_us", "dispatch_us", "last_level_mib"):
+        device, found = re.subn(
+            rf"(?m)^({key} = \{{ value = )([0-9.]+)",
+            lambda match: f"{match[1]}{float(match[2]) / times:g}",
+            device,
+        )
+        if found != 1:
+            raise ValueError(f"the device file has {found} lines of `{key}`, expected one")
+    return device
 
 
 def has_fast_norms(torch: str, family: str) -> bool:
@@ -184,7 +221,9 @@ HEAD = (
 )
 
 
-def page(rows: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw: str) -> str:
+def page(
+    rows: list[Row], also: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw: str
+) -> str:
     """The page, as Markdown."""
     versions = sorted({row.torch for row in rows})
     parts: list[tuple[str, Callable[[Row], bool]]] = [
@@ -220,6 +259,16 @@ def page(rows: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw
             some = [row for row in rows if row.torch == version and keep(row)]
             if some:
                 text.append(line(f"{version}, {label}", some))
+    if also:
+        text += [
+            "",
+            f"{len({row.model for row in also})} other models, of {len({row.family for row in also})} of these families, that were",
+            "exported later; what they have in common where they were predicted badly was looked into and is part of the model now:",
+            "",
+            HEAD.format("later models"),
+        ]
+        for version in versions:
+            text.append(line(version, [row for row in also if row.torch == version]))
     if unseen:
         text += [
             "",
@@ -231,61 +280,61 @@ def page(rows: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw
         for version in versions:
             text.append(line(version, [row for row in unseen if row.torch == version]))
     text += ["", "## By family", "", HEAD.format("family")]
-    for family in sorted({row.family for row in rows}):
-        text.append(line(f"`{family}`", [row for row in rows if row.family == family]))
+    every = [*rows, *also, *unseen]
+    for family in sorted({row.family for row in every}):
+        text.append(line(f"`{family}`", [row for row in every if row.family == family]))
     if problems:
         text += ["", "## Not exported or not planned", "", "| model | reason |", "|---|---|"]
         text += [f"| `{model}` | {reason.replace('|', '/')} |" for model, reason in problems]
     return "\n".join(text) + "\n"
 
 
-Times = dict[tuple[str, int], list[tuple[Export, dict[bool, tuple[float, float]]]]]
-"""Predictions by model and image size, one for each form that the model was exported in: without and with fast norms."""
+Forms = dict[tuple[str, int], list[Export]]
+"""What a folder holds by model and image size, one for each form that the model was exported in."""
 
 
-def joined(pairs: Path, times: Times) -> list[Row]:
-    """Measured rows with the predictions for them: for the form with the parameters that the row states."""
-    rows = []
+def joined(
+    pairs: Path, folder: Path, planner: Planner, problems: list[tuple[str, str]]
+) -> list[Row]:
+    """Measured rows with the predictions for them; exports that cannot be planned are added to `problems`."""
+    forms: Forms = {}
+    for export in exports(folder):
+        if export.problem:
+            problems.append((f"{export.model}.{export.img}", export.problem))
+        else:
+            forms.setdefault((export.model, export.img), []).append(export)
     with pairs.open(newline="") as file:
-        for row in csv.DictReader(file):
-            forms = times.get((row["model"], int(row["img"])))
-            if forms is None:
-                continue
-            export, found = measured_form(forms, row["torch"], float(row["mega_params"]))
-            eager, compiled = found[has_fast_norms(row["torch"], export.family)]
-            measured = (float(row["eager_us"]), float(row["compiled_us"]))
-            rows.append(Row(row["model"], export.family, row["torch"], *measured, eager, compiled))
-    return rows
+        measured = [row for row in csv.DictReader(file) if (row["model"], int(row["img"])) in forms]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(lambda row: predicted(row, folder, forms, planner), measured))
+    problems += sorted({entry for entry in found if isinstance(entry, tuple)})
+    return [entry for entry in found if isinstance(entry, Row)]
 
 
-def measured_form(
-    forms: list[tuple[Export, dict[bool, tuple[float, float]]]], torch: str, mega_params: float
-) -> tuple[Export, dict[bool, tuple[float, float]]]:
+def predicted(
+    row: dict[str, str], folder: Path, forms: Forms, planner: Planner
+) -> Row | tuple[str, str]:
+    """A measured row with the prediction for it, for the form with the parameters that it states; or why there is none."""
+    torch = row["torch"]
+    export = measured_form(forms[row["model"], int(row["img"])], torch, float(row["mega_params"]))
+    fast = has_fast_norms(torch, export.family)
+    try:
+        eager = planner.us(folder, export, "eager", int(row["batch"]), fast)
+        compiled = planner.us(folder, export, "compiled", int(row["batch_compiled"]), fast)
+    except (RuntimeError, subprocess.TimeoutExpired) as error:
+        return f"{export.model}.{export.img}", str(error)
+    measured = (float(row["eager_us"]), float(row["compiled_us"]))
+    return Row(row["model"], export.family, torch, *measured, eager, compiled)
+
+
+def measured_form(forms: list[Export], torch: str, mega_params: float) -> Export:
     """The form that was measured.
 
     It is the one with as many parameters as the row states, to two decimals. Where that is true of both, it is the one
     that the others with this PyTorch have: branches folded since 2.9.
     """
-    same = [form for form in forms if round(form[0].mega_params, 2) == round(mega_params, 2)]
+    same = [form for form in forms if round(form.mega_params, 2) == round(mega_params, 2)]
     return (same or forms)[0 if torch == "pt2.4" else -1]
-
-
-def planned(arguments: argparse.Namespace, folder: Path, problems: list[tuple[str, str]]) -> Times:
-    """Predictions for the exports of a folder; what could not be planned is added to `problems`."""
-    times: Times = {}
-    for export in exports(folder):
-        if export.problem:
-            problems.append((f"{export.model}.{export.img}", export.problem))
-            continue
-        try:
-            found = {
-                fast: predicted(arguments.binary, arguments.hw, folder, export, fast)
-                for fast in (False, True)
-            }
-            times.setdefault((export.model, export.img), []).append((export, found))
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            problems.append((f"{export.model}.{export.img}", str(error)))
-    return times
 
 
 def main() -> int:
@@ -293,28 +342,36 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pairs", type=Path, help="measured times: model, img, torch, eager_us, …")
     parser.add_argument("folder", type=Path, help="what `timm_exports` wrote")
+    parser.add_argument("--also", type=Path, help="more of it, found on in the same way")
     parser.add_argument("--unseen", type=Path, help="the same, models that nothing was found on")
     parser.add_argument("--binary", type=Path, default=Path("../target/release/fusewright"))
+    parser.add_argument("--devices", type=Path, default=DEVICES, help="folder of device files")
     parser.add_argument("--hw", default="rtx-4090")
     parser.add_argument("-o", "--output", type=Path, help="the page; standard output without it")
     parser.add_argument("--rows", type=Path, help="also write every row, as CSV")
     arguments = parser.parse_args()
     problems: list[tuple[str, str]] = []
-    rows = joined(arguments.pairs, planned(arguments, arguments.folder, problems))
+    with TemporaryDirectory() as scratch:
+        device = arguments.devices / f"{arguments.hw}.toml"
+        planner = Planner(arguments.binary, device, Path(scratch))
+
+        def of(folder: Path | None) -> list[Row]:
+            return joined(arguments.pairs, folder, planner, problems) if folder else []
+
+        rows, also, unseen = of(arguments.folder), of(arguments.also), of(arguments.unseen)
     if not rows:
         print("error: no exported model is in the table of measurements", file=sys.stderr)
         return 2
     if arguments.rows:
         with arguments.rows.open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(list(Row.__dataclass_fields__))
-            writer.writerows(
-                [getattr(row, name) for name in Row.__dataclass_fields__] for row in rows
-            )
-    unseen = []
-    if arguments.unseen:
-        unseen = joined(arguments.pairs, planned(arguments, arguments.unseen, problems))
-    text = page(rows, unseen, problems, arguments.hw)
+            writer.writerow(["set", *Row.__dataclass_fields__])
+            for name, some in (("first", rows), ("also", also), ("unseen", unseen)):
+                writer.writerows(
+                    [name, *(getattr(row, field) for field in Row.__dataclass_fields__)]
+                    for row in some
+                )
+    text = page(rows, also, unseen, problems, arguments.hw)
     if arguments.output:
         arguments.output.write_text(text)
     else:

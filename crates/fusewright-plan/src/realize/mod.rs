@@ -7,6 +7,7 @@ mod framework;
 mod kernels;
 mod layout;
 mod product;
+mod residency;
 mod segments;
 mod timing;
 mod written_out;

@@ -6,6 +6,7 @@ use fusewright_device::Device;
 
 use super::framework::Framework;
 use super::kernels::launches;
+use super::residency::Residency;
 use super::segments::segments;
 use crate::grammar::{Grammar, Limits, Reason, site_element_bytes};
 use crate::{Analysis, Plan};
@@ -83,6 +84,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         not_realizable: Vec::new(),
         reasons: vec![None; plan.groups.count()],
     };
+    let mut residency = Residency::of(analysis, device);
     let (mut issued, mut done) = (0.0_f64, 0.0_f64);
     let mut longest = vec![0.0; plan.groups.count()];
     for (number, &group) in cut.group_of.iter().enumerate() {
@@ -97,9 +99,10 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         if cut.attention[number].is_some() && kernels.len() > 1 {
             cut.reasons[group as usize].get_or_insert(Reason::StepsAreFaster);
         }
-        for kernel in kernels {
-            let prediction = predict(device, &kernel);
-            let roofline_us = roofline_us(device, &kernel);
+        let fetched = residency.next(members, &kernels);
+        for (kernel, fetched) in kernels.into_iter().zip(fetched) {
+            let prediction = predict(device, &fetched);
+            let roofline_us = roofline_us(device, &fetched);
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);
             issued += device.launch.dispatch_us.value;
             done = done.max(issued) + prediction.us;
