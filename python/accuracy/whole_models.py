@@ -24,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Lock
 
 import numpy as np
 
@@ -116,6 +117,7 @@ class Planner:
     def __init__(self, binary: Path, device: Path, scratch: Path) -> None:
         self.binary, self.device, self.scratch = binary, device, scratch
         self.known: dict[tuple[Path, str, bool, float], float] = {}
+        self.writing = Lock()
 
     def us(
         self, folder: Path, export: Export, strategy: str, batch: int, fast_norms: bool
@@ -130,8 +132,9 @@ class Planner:
     def planned(self, file: Path, strategy: str, fast_norms: bool, times: float) -> float:
         """Predicted µs for the batch of the export, on the device that a batch this many times larger sees."""
         hw = self.scratch / f"{times:g}.toml"
-        if not hw.exists():
-            hw.write_text(seen_by_batch(self.device.read_text(), times))
+        with self.writing:
+            if not hw.exists():
+                hw.write_text(seen_by_batch(self.device.read_text(), times))
         command = [str(self.binary), "plan", str(file), "--hw", str(hw), "--autocast", "f16"]
         command += ["--strategy", strategy, "--format", "json", "--quiet"]
         command += ["--fast-norms"] if fast_norms else []

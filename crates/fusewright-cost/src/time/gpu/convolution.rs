@@ -1,7 +1,7 @@
 //! Time of convolutions: products of unfolded positions, at the share of a product's rate that their layout allows.
 //!
-//! Matrix units want the channels of a pixel side by side. Where images lie in planes instead, a library converts them or
-//! gathers operands in small pieces. A convolution with one channel in a group has no sums over channels to give to
+//! Matrix units want the channels of a pixel side by side. Where images lie in planes instead, a library gathers
+//! operands in small pieces. A convolution with one channel in a group has no sums over channels to give to
 //! matrix units: it is a pass over memory, or arithmetic of the general-purpose units where the window is large. Groups
 //! of few channels are computed side by side in one tile; where channels lie side by side, only for widths that a library
 //! has such kernels for.
@@ -29,16 +29,18 @@ struct LayoutShares {
     depthwise_wide: f64,
     /// Of that, where channels are in groups of a width that no kernel was written for.
     grouped: f64,
-    /// Of the bytes of images that are converted before and after, each read and written.
-    converted: f64,
+    /// Of the memory rate of a product: neighbouring positions are read by several tiles.
+    bandwidth: f64,
+    /// Of the rate of a product, where channels are no multiples of what the widest access to memory takes.
+    uneven: f64,
 }
 
 /// Planes of channels.
 const FIRST: LayoutShares =
-    LayoutShares { product: 0.7, grouped: 1.0, depthwise: 0.065, depthwise_wide: 0.065, converted: 0.19 };
+    LayoutShares { product: 0.68, grouped: 1.0, depthwise: 0.065, depthwise_wide: 0.065, bandwidth: 0.74, uneven: 1.0 };
 /// Channels side by side.
 const LAST: LayoutShares =
-    LayoutShares { product: 0.95, grouped: 0.3, depthwise: 0.2, depthwise_wide: 0.0125, converted: 0.0 };
+    LayoutShares { product: 1.0, grouped: 0.3, depthwise: 0.2, depthwise_wide: 0.0125, bandwidth: 0.9, uneven: 0.74 };
 /// Memory rate where there is one channel in a group.
 const DEPTHWISE_BANDWIDTH: f64 = 0.95;
 
@@ -55,15 +57,17 @@ pub(super) fn cut(device: &Device, convolution: &Convolution, coefficients: &Coe
     }
     let packed = side_by_side(product);
     let grouped = if product.batch > 1 && !Layout::has_kernel_for_groups(product) { shares.grouped } else { 1.0 };
-    let rate =
-        |set: GemmCoefficients| GemmCoefficients { efficiency: set.efficiency * shares.product * grouped, ..set };
-    let slower = Coefficients { gemm: rate(coefficients.gemm), ..*coefficients };
-    let mut cut = gemm::cut_aligned(device, &packed, &slower);
-    let converted = 2.0 * shares.converted * product.bytes as f64;
-    let conversion = converted / (machine.bandwidth * coefficients.stream.pointwise);
-    cut.memory += conversion;
-    cut.total += conversion;
-    cut
+    let uneven = if gemm::is_wide(product.input, product.n) && gemm::is_wide(product.input, product.k) {
+        1.0
+    } else {
+        shares.uneven
+    };
+    let set = GemmCoefficients {
+        efficiency: coefficients.gemm.efficiency * shares.product * grouped * uneven,
+        bandwidth: coefficients.gemm.bandwidth * shares.bandwidth,
+        ..coefficients.gemm
+    };
+    gemm::cut_aligned(device, &packed, &Coefficients { gemm: set, ..*coefficients })
 }
 
 /// Neighbouring groups as one wider product, as many as fill a tile.

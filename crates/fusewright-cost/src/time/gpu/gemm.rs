@@ -99,8 +99,13 @@ const NARROW_SHARE: f64 = 0.6;
 const ACCESS: u64 = 16;
 
 fn access_share(gemm: &Gemm) -> f64 {
-    let is_wide = |row: u64| row == 1 || gemm.input.bytes(row).is_multiple_of(ACCESS);
+    let is_wide = |row: u64| row == 1 || is_wide(gemm.input, row);
     if is_wide(gemm.n) && is_wide(gemm.k) { 1.0 } else { NARROW_SHARE }
+}
+
+/// Rows of so many elements start where the widest access may.
+pub(super) fn is_wide(dtype: DType, row: u64) -> bool {
+    dtype.bytes(row).is_multiple_of(ACCESS)
 }
 
 fn tiled(device: &Device, machine: &Machine, gemm: &Gemm, set: &GemmCoefficients, unit: Unit) -> Cut {
