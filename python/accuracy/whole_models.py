@@ -129,12 +129,12 @@ class Planner:
             self.known[key] = self.planned(*key) / export.batch
         return self.known[key]
 
-    def planned(self, file: Path, strategy: str, fast_norms: bool, times: float) -> float:
+    def planned(self, file: Path, strategy: str, fast_norms: bool, larger: float) -> float:
         """Predicted µs for the batch of the export, on the device that a batch this many times larger sees."""
-        hw = self.scratch / f"{times:g}.toml"
+        hw = self.scratch / f"{larger:g}.toml"
         with self.writing:
             if not hw.exists():
-                hw.write_text(seen_by_batch(self.device.read_text(), times))
+                hw.write_text(seen_by_batch(self.device.read_text(), larger))
         command = [str(self.binary), "plan", str(file), "--hw", str(hw), "--autocast", "f16"]
         command += ["--strategy", strategy, "--format", "json", "--quiet"]
         command += ["--fast-norms"] if fast_norms else []
@@ -145,7 +145,10 @@ class Planner:
             lines = done.stderr.strip().splitlines() or ["no message"]
             raise RuntimeError(lines[0])
         [plan] = json.loads(done.stdout)["strategies"]
-        return plan["latency_us"]["mid"] + plan["times"]["framework_overhead_us"]
+        times = plan["times"]
+        return (
+            plan["latency_us"]["mid"] - times["found_in_cache_us"] + times["framework_overhead_us"]
+        )
 
 
 def seen_by_batch(device: str, times: float) -> str:

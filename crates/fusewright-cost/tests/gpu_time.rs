@@ -209,3 +209,34 @@ fn occupancy_says_what_limits_it() {
     assert!(found.occupancy.blocks >= 1);
     assert!(found.occupancy.to_string().contains("limited by"), "{}", found.occupancy);
 }
+
+/// The positions of 256 images of 28 by 28 by 256 channels in groups of `width`, with windows of 3 by 3.
+fn grouped(width: u64, layout: Layout) -> f64 {
+    let product = Gemm::plain(256 / width, 256 * 28 * 28, width, 9 * width, DType::F16);
+    let images = 2 * 2 * 256 * 28 * 28 * 256;
+    let kernel = Kernel::Convolution(Convolution { product: Gemm { bytes: images, ..product }, layout });
+    predict(&find("h100-sxm").unwrap(), &kernel).us
+}
+
+#[test]
+fn groups_have_fast_kernels_for_some_widths_where_channels_lie_side_by_side() {
+    for width in [8, 16, 32, 64] {
+        assert!(grouped(width, Layout::ChannelsLast) < grouped(width, Layout::ChannelsFirst), "{width}");
+    }
+    // 256 channels are no multiple of 24, but the work for one is close enough.
+    assert!(grouped(24, Layout::ChannelsLast) > 1.5 * grouped(24, Layout::ChannelsFirst));
+    assert!(grouped(24, Layout::ChannelsLast) > 2.0 * grouped(16, Layout::ChannelsLast));
+    let layout = |width| Layout::fastest(&Gemm::plain(8, 1024, width, 9 * width, DType::F16));
+    assert_eq!([layout(16), layout(24)], [Layout::ChannelsLast, Layout::ChannelsFirst]);
+}
+
+#[test]
+fn channels_that_no_wide_access_fits_are_convolved_more_slowly() {
+    let us = |channels: u64| {
+        let product = Gemm::plain(1, 256 * 28 * 28, channels, 9 * channels, DType::F16);
+        let kernel = Kernel::Convolution(Convolution { product, layout: Layout::ChannelsLast });
+        predict(&find("h100-sxm").unwrap(), &kernel).us
+    };
+    // Fewer channels, in as many tiles.
+    assert!(us(252) > 1.1 * us(256), "{} against {}", us(252), us(256));
+}

@@ -79,7 +79,7 @@ graph "windows" {
 fn attention_over_five_axes_is_written_out_in_single_precision() {
     let eager = timed(WINDOWS, &EagerPartitioner, "h100-sxm");
     let casts = ["copy", "copy", "copy", "pass", "pass"];
-    let steps = ["product", "softmax", "pass", "reduction", "pass", "product", "copy"];
+    let steps = ["product", "softmax", "pass", "reduction", "pass", "product", "copy", "copy"];
     assert_eq!(names(&eager), [&casts[..], &steps[..]].concat());
     let compiled = timed(WINDOWS, &CompiledPartitioner, "h100-sxm");
     assert_eq!(names(&compiled), ["copy", "copy", "copy", "product", "softmax", "product", "copy"]);
@@ -152,4 +152,72 @@ graph "group norm" {
     let Kernel::Stream(moments) = &eager.kernels[0].kernel else { panic!("{:?}", eager.kernels) };
     assert_eq!(moments.bytes, 2 * 8 * 64 * 56 * 56);
     assert_eq!(names(&timed(source, &CompiledPartitioner, "h100-sxm")), ["reduction", "norm"]);
+}
+
+#[test]
+fn a_pad_is_computed_as_it_is_read_by_a_compiler() {
+    let source = r#"
+graph "pad" {
+  input %x: f16[8, 64, 55, 55]
+  parameter %w: f16[64, 64, 3, 3]
+  %act: f16[8, 64, 55, 55] = gelu(%x)
+  %padded: f16[8, 64, 57, 57] = pad(%act) {pads = [0, 0, 0, 0, 1, 1, 1, 1], value = 0.0}
+  %y: f16[8, 64, 55, 55] = conv(%padded, %w) {stride = [1, 1], padding = [0, 0], dilation = [1, 1], groups = 1}
+  output %y
+}"#;
+    assert_eq!(names(&timed(source, &EagerPartitioner, "h100-sxm")), ["pass", "copy", "convolution"]);
+    assert_eq!(timed(source, &CompiledPartitioner, "h100-sxm").kernels.len(), 2);
+}
+
+/// A norm whose result a window reads and something else beside it.
+const POOLED_NORM: &str = r#"
+graph "pooled norm" {
+  input %x: f16[8, 64, 56, 56]
+  parameter %w: f16[64]
+  parameter %b: f16[64]
+  %n: f16[8, 64, 56, 56] = group_norm(%x, %w, %b) {groups = 1, epsilon = 1e-5}
+  %p: f16[8, 64, 56, 56] = avg_pool(%n) {kernel = [3, 3], stride = [1, 1], padding = [1, 1], dilation = [1, 1]}
+  %y: f16[8, 64, 56, 56] = sub(%p, %n)
+  output %y
+}"#;
+
+#[test]
+fn what_a_window_reads_is_in_memory_before() {
+    let compiled = timed(POOLED_NORM, &CompiledPartitioner, "h100-sxm");
+    assert_eq!(compiled.kernels.iter().map(|kernel| kernel.group).max(), Some(1), "{:?}", names(&compiled));
+}
+
+/// Two passes over what a convolution makes, of as many images.
+fn chain(images: u64) -> String {
+    format!(
+        "graph \"chain\" {{\n  input %x: f16[{images}, 64, 56, 56]\n  %a: f16[{images}, 64, 56, 56] = gelu(%x)\n  \
+         %b: f16[{images}, 64, 56, 56] = relu(%a)\n  output %b\n}}"
+    )
+}
+
+#[test]
+fn what_was_just_made_is_found_in_the_last_cache_if_it_fits() {
+    let share = |images: u64, device: &str| {
+        let timing = timed(&chain(images), &EagerPartitioner, device);
+        timing.cached_us / timing.total.us
+    };
+    // 3.2 MB of 50: the second pass reads nothing from main memory.
+    assert!(share(8, "h100-sxm") > 0.05, "{}", share(8, "h100-sxm"));
+    assert!(share(2048, "h100-sxm") < 0.02, "{}", share(2048, "h100-sxm"));
+    assert!(share(8, "xeon-8490h") == 0.0);
+    // The price of a plan does not know of it.
+    let timing = timed(&chain(8), &EagerPartitioner, "h100-sxm");
+    assert!(timing.kernels.iter().all(|kernel| kernel.prediction.us >= kernel.roofline_us));
+}
+
+#[test]
+fn the_host_runs_ahead_of_long_kernels() {
+    let dispatch = find("h100-sxm").unwrap().launch.dispatch_us.value;
+    let short = timed(&chain(1), &EagerPartitioner, "h100-sxm");
+    // Both wait for the host: all but the last kernel is hidden behind it.
+    let last = short.kernels[1].prediction.us;
+    let all = short.framework_us + short.total.us - short.cached_us;
+    assert!(all <= 2.0 * dispatch + last && all >= 2.0 * dispatch, "{all}");
+    let long = timed(&chain(2048), &EagerPartitioner, "h100-sxm");
+    assert!((long.framework_us - dispatch).abs() < 1e-6, "{}", long.framework_us);
 }

@@ -87,9 +87,12 @@ pub struct TimesReport {
     pub roofline_us: f64,
     /// `roofline_us` / `latency_us.mid`: how much of the device the kernels reach.
     pub attained: f64,
-    /// What an eager framework adds on the host: per kernel, how much longer it takes to issue than to run, µs. Not in
+    /// What a framework adds that issues kernel after kernel: how long the device waits for the host, µs. Not in
     /// `latency_us`, which is that of a replayed launch graph.
     pub framework_overhead_us: f64,
+    /// What kernels are spared that find in the last cache of a GPU what was just made, µs. Not in `latency_us` either, for
+    /// which every operand comes from main memory.
+    pub found_in_cache_us: f64,
     /// What the energy is spent on.
     pub energy: EnergyReport,
     /// Why groups take more than one kernel.
@@ -130,6 +133,7 @@ impl TimesReport {
             roofline_us: timing.total.roofline_us,
             attained: share(timing.total.roofline_us, timing.total.us),
             framework_overhead_us: timing.framework_us,
+            found_in_cache_us: timing.cached_us,
             energy: EnergyReport::from(&timing.energy),
             not_realizable: reasons
                 .map(|&(reason, groups)| NotRealizable { reason: reason.id().to_owned(), groups: groups as u64 })

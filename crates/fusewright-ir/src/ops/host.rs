@@ -10,6 +10,8 @@ pub enum Host {
         /// Which axis; `None` for the shape as a tuple.
         axis: Option<i64>,
     },
+    /// The element type of operand x.
+    DType,
     /// Arithmetic, comparison or attribute access on host values.
     Compute,
     /// A check that raises; no results.
@@ -20,6 +22,7 @@ impl Host {
     pub(crate) fn mnemonic(&self) -> &'static str {
         match self {
             Host::Size { .. } => "size",
+            Host::DType => "dtype_of",
             Host::Compute => "host_compute",
             Host::Assert => "assert",
         }
@@ -34,6 +37,7 @@ impl Host {
     pub(crate) fn read(mnemonic: &str, attributes: &mut Attributes) -> Result<Option<Self>, AttributeError> {
         Ok(Some(match mnemonic {
             "size" => Host::Size { axis: attributes.optional_int("axis")? },
+            "dtype_of" => Host::DType,
             "host_compute" => Host::Compute,
             "assert" => Host::Assert,
             _ => return Ok(None),

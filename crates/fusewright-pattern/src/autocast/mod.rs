@@ -3,7 +3,7 @@
 //! Contractions, convolutions and attention get their operands in the lower precision, norms and softmax in `f32`, and
 //! the casts that this takes become nodes. What is on neither list follows its operands, so that a residual stream that
 //! was once `f32` stays so. A weight is cast once, as PyTorch keeps the result for the length of a pass; an activation
-//! is cast for each op that reads it.
+//! is cast for each op that reads it. What is converted to the type that another tensor has follows that tensor.
 //!
 //! ```text
 //! %h = linear(%x, %w)          %x.1 = cast(%x), %w.1 = cast(%w), %h = linear(%x.1, %w.1)          f16
@@ -13,8 +13,8 @@
 mod policy;
 mod written_norms;
 
-use fusewright_ir::ops::{Copy, ShapeError};
-use fusewright_ir::{DType, Form, Graph, NodeId, Op, Origin, Source, Type, ValueId};
+use fusewright_ir::ops::{Copy, Host, ShapeError};
+use fusewright_ir::{DType, Form, Graph, Node, NodeId, Op, Origin, Source, Type, ValueId};
 
 use policy::{Policy, policy};
 use written_norms::written_norms;
@@ -103,8 +103,9 @@ impl Pass<'_> {
                 *input = self.cast(id, position, *input, dtype)?;
             }
         }
+        let op = self.converted(node).unwrap_or_else(|| node.op.clone());
         let types: Vec<&Type> = inputs.iter().map(|&input| &self.result.value(input).ty).collect();
-        let inferred = node.op.infer(&types)?;
+        let inferred = op.infer(&types)?;
         let widest = self.widest(&inputs);
         let outputs: Vec<(String, Type)> = (0..)
             .zip(&node.outputs)
@@ -123,11 +124,19 @@ impl Pass<'_> {
             })
             .collect();
         let source = self.source(node.source.form, self.graph.text(node.source.op), id);
-        let new = self.result.add_node(self.graph.node_name(id), node.op.clone(), inputs, outputs, source);
+        let new = self.result.add_node(self.graph.node_name(id), op, inputs, outputs, source);
         for (&old, &new) in node.outputs.iter().zip(&self.result.node(new).outputs) {
             self.map[old.index()] = Some(new);
         }
         Ok(())
+    }
+
+    /// A conversion to the element type that another tensor has now.
+    fn converted(&self, node: &Node) -> Option<Op> {
+        let converts = matches!(&node.op, Op::Copy(copy) if matches!(**copy, Copy::Cast { .. }));
+        let maker = self.graph.producer(*node.inputs.get(1).filter(|_| converts)?)?;
+        let Node { op: Op::Host(Host::DType), inputs: of, .. } = self.graph.node(maker) else { return None };
+        self.float(self.mapped(*of.first()?)).map(|dtype| Copy::Cast { dtype }.into())
     }
 
     fn source(&mut self, form: Form, op: &str, of: NodeId) -> Source {

@@ -257,10 +257,17 @@ impl<'a> Call<'a> {
     /// `x` followed by every host value among the arguments: the operands of a view.
     pub(super) fn with_hosts(&self, x: ValueId) -> Inputs {
         let mut values = vec![x];
+        values.extend(self.hosts());
+        values.into()
+    }
+
+    /// Every host value among the arguments.
+    pub(super) fn hosts(&self) -> Vec<ValueId> {
+        let mut values = Vec::new();
         for &(_, operand) in &self.arguments {
             self.env.collect(operand, true, &mut values);
         }
-        values.into()
+        values
     }
 
     /// Refuses a call that gives an argument which changes the meaning.

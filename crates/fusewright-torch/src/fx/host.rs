@@ -25,13 +25,13 @@ pub(super) fn host_op(env: &Env<'_>, node: &NodeEntry, form: Form) -> Host {
         return Host::Assert;
     }
     let of_tensor = node.args.first().is_some_and(|arg| matches!(env.operand(arg), Operand::Tensor(_)));
+    let is = |name: &str, given: Option<&Arg>| given == Some(&Arg::Scalar(Scalar::Text(name.to_owned())));
     let given = node.args.get(1).or_else(|| node.kwargs.0.iter().find(|(name, _)| name == "dim").map(|(_, arg)| arg));
     match target.name {
         "size" | "sym_size" if of_tensor => Host::Size { axis: given.and_then(|arg| env.operand(arg).int()) },
         "builtins.len" if of_tensor => Host::Size { axis: Some(0) },
-        "builtins.getattr" if of_tensor && given == Some(&Arg::Scalar(Scalar::Text("shape".to_owned()))) => {
-            Host::Size { axis: None }
-        }
+        "builtins.getattr" if of_tensor && is("shape", given) => Host::Size { axis: None },
+        "builtins.getattr" if of_tensor && is("dtype", given) => Host::DType,
         _ => Host::Compute,
     }
 }

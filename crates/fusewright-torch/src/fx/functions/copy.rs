@@ -1,7 +1,7 @@
 //! Memory moved, joined or converted, and calls that hand their operand on.
 
-use fusewright_ir::ops::{Copy, View};
-use fusewright_ir::{Op, Shape, TensorType, ValueId};
+use fusewright_ir::ops::{Copy, Host, View};
+use fusewright_ir::{Graph, Op, Shape, TensorType, ValueId};
 use smallvec::smallvec;
 
 use super::super::arguments::{Built, Call, Inputs, axis, size};
@@ -138,14 +138,21 @@ fn copy(call: &Call<'_>, op: Copy) -> Built {
     Ok((op.into(), smallvec![call.tensor("input")?]))
 }
 
-/// The recorded result says which element type is meant; without a change nothing happens.
+/// The recorded result says which element type is meant; without a change nothing happens. Where it is that of another
+/// tensor, it is a further operand: under autocast that tensor may have another one.
 fn convert(call: &Call<'_>) -> Built {
     check_layout(call)?;
-    if !same_dtype(call)? {
-        let dtype = call.result()?.dtype;
-        return Ok((Copy::Cast { dtype }.into(), smallvec![call.tensor("input")?]));
+    let input = call.tensor("input")?;
+    let of_another = call.hosts().into_iter().find(|&host| is_dtype(&call.env.graph, host));
+    if of_another.is_some() || !same_dtype(call)? {
+        let inputs = [input].into_iter().chain(of_another).collect();
+        return Ok((Copy::Cast { dtype: call.result()?.dtype }.into(), inputs));
     }
     if call.flag("copy", false)? { copy(call, Copy::Clone) } else { alias(call) }
+}
+
+fn is_dtype(graph: &Graph, value: ValueId) -> bool {
+    graph.producer(value).is_some_and(|maker| matches!(graph.node(maker).op, Op::Host(Host::DType)))
 }
 
 /// PyTorch lists the innermost axis first.
