@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 
 import numpy as np
-from accuracy.whole_models import Export, Row, joined, page, ranks, score
+import pytest
+from accuracy.model_plans import Planner, joined, seen_by_batch
+from accuracy.model_scores import Row, page, ranks, score
 
 
 def row(model: str, family: str, times: tuple[float, float, float, float]) -> Row:
@@ -36,23 +39,70 @@ def test_scores_are_means_of_errors() -> None:
 
 
 def test_the_page_has_families_and_reasons() -> None:
-    text = page(ROWS, ROWS[:1], [("d.224", "no | reason")], "rtx-4090")
+    text = page(ROWS, ROWS[1:2], ROWS[:1], [("d.224", "no | reason")], "rtx-4090")
     assert "| `g` | 1 |" in text
+    assert "| `f` | 4 |" in text
+    assert text.index("| later models |") < text.index("| unseen models |")
     assert "| `d.224` | no / reason |" in text
 
 
-def test_a_measurement_takes_the_form_with_its_parameters(tmp_path: Path) -> None:
-    table = tmp_path / "pairs.csv"
-    columns = ["model", "img", "torch", "mega_params", "eager_us", "compiled_us"]
-    with table.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerow(["m", 224, "pt2.4", 5.0, 10, 5])
-        writer.writerow(["m", 224, "pt2.9", 3.9, 8, 5])
-        writer.writerow(["other", 224, "pt2.9", 3.9, 8, 5])
-    branched = Export("m", 224, "f", "m.fx.json.gz", 8, 5.01, "")
-    folded = Export("m", 224, "f", "m.folded.fx.json.gz", 8, 4.0, "")
-    both = [(branched, dict.fromkeys((False, True), (10.0, 5.0)))]
-    both.append((folded, dict.fromkeys((False, True), (8.0, 5.0))))
-    rows = joined(table, {("m", 224): both})
-    assert [(row.torch, row.predicted_eager) for row in rows] == [("pt2.4", 10.0), ("pt2.9", 8.0)]
+COLUMNS = ["model", "img", "torch", "batch", "batch_compiled", "mega_params"]
+TIMES = ["eager_us", "compiled_us"]
+
+
+class Fixed(Planner):
+    """Plans of a few microseconds for each image of a batch, and of a host that takes 100 µs for each batch."""
+
+    def planned(self, file: Path, strategy: str, fast_norms: bool, larger: float) -> float:
+        images = 8.0 if "folded" in file.name else 10.0
+        return (images if strategy == "eager" else 5.0) * 8 + 100 / larger
+
+
+def table(path: Path, rows: list[list[object]]) -> Path:
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([[*COLUMNS, *TIMES], *rows])
+    return path
+
+
+def folder(path: Path, rows: list[list[object]]) -> Path:
+    path.mkdir()
+    with (path / "index.csv").open("w", newline="") as file:
+        columns = ["model", "img", "family", "file", "batch", "mega_params", "problem"]
+        csv.writer(file).writerows([columns, *rows])
+    return path
+
+
+def test_a_measurement_takes_the_form_with_its_parameters_and_its_batch(tmp_path: Path) -> None:
+    pairs = table(
+        tmp_path / "pairs.csv",
+        [
+            ["m", 224, "pt2.4", 32, 8, 5.0, 10, 5],
+            ["m", 224, "pt2.9", 32, 32, 3.9, 8, 5],
+            ["other", 224, "pt2.9", 8, 8, 3.9, 8, 5],
+        ],
+    )
+    exported = folder(
+        tmp_path / "exports",
+        [
+            ["m", 224, "f", "m.fx.json.gz", 8, 5.01, ""],
+            ["m", 224, "f", "m.folded.fx.json.gz", 8, 4.0, ""],
+            ["broken", 224, "f", "", 8, 0.0, "no"],
+        ],
+    )
+    problems: list[tuple[str, str]] = []
+    rows = joined(pairs, exported, Fixed(Path(), Path(), tmp_path), problems)
+    # 100 µs are a quarter as long beside four times as many images.
+    expected = [("pt2.4", 10 + 25 / 8, 5 + 100 / 8), ("pt2.9", 8 + 25 / 8, 5 + 25 / 8)]
+    assert [(row.torch, row.predicted_eager, row.predicted_compiled) for row in rows] == expected
+    assert problems == [("broken.224", "no")]
+
+
+def test_a_larger_batch_sees_a_smaller_cache_and_shorter_launches() -> None:
+    text = (
+        "floor_us = { value = 2 }\ndispatch_us = { value = 6 }\nlast_level_mib = { value = 72 }\n"
+    )
+    seen = seen_by_batch(text + "bandwidth_gb_s = { value = 1008 }\n", 4)
+    expected = [0.5, 1.5, 18, 1008]
+    assert [float(value) for value in re.findall(r"value = ([0-9.]+)", seen)] == expected
+    with pytest.raises(ValueError, match="`floor_us`"):
+        seen_by_batch("", 4)

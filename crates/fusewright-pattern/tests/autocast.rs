@@ -107,3 +107,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_is_converted_to_the_type_of_another_tensor_follows_it() {
+    let source = r#"
+    graph "like" {
+      input %x: f32[2, 5, 8]
+      parameter %w: f32[8, 8]
+      parameter %s: f32[8]
+      %q: f32[2, 5, 8] = linear(%x, %w)
+      %of: host = dtype_of(%q)
+      %scale: f32[8] = cast(%s, %of) {dtype = "f32"}
+      %y: f32[2, 5, 8] = mul(%q, %scale)
+      %input: host = dtype_of(%x)
+      %back: f32[2, 5, 8] = cast(%y, %input) {dtype = "f32"}
+      output %back
+    }"#;
+    let plain = text::parse(source).unwrap();
+    verify(&plain).unwrap();
+    let graph = autocast(&plain, PLAIN).unwrap();
+    verify(&graph).unwrap();
+    assert_eq!(["q", "scale", "y", "back"].map(|name| dtype(&graph, name).name()), ["f16", "f16", "f16", "f32"]);
+}

@@ -90,8 +90,8 @@ pub struct TimesReport {
     /// What a framework adds that issues kernel after kernel: how long the device waits for the host, µs. Not in
     /// `latency_us`, which is that of a replayed launch graph.
     pub framework_overhead_us: f64,
-    /// What kernels are spared that find in the last cache of a GPU what was just made, µs. Not in `latency_us` either, for
-    /// which every operand comes from main memory.
+    /// How much earlier a plan is done, so issued, because kernels find in the last cache of a GPU what was just made, µs. Not
+    /// in the other two, for which every operand comes from main memory.
     pub found_in_cache_us: f64,
     /// What the energy is spent on.
     pub energy: EnergyReport,

@@ -11,7 +11,7 @@
 //! - adds, without a compiler, the bias of a convolution in a pass of its own;
 //! - folds, without a compiler, each row of a norm with a block of threads;
 //! - reads what a group norm takes once more, for its mean and variance;
-//! - interpolates, without a compiler, with one thread for each position of the result.
+//! - interpolates, without a compiler, with one thread for each position of the result, unless channels lie innermost.
 
 use fusewright_cost::GroupCost;
 use fusewright_cost::time::{Gemm, Kernel, Layout, Stream, StreamKind};
@@ -92,9 +92,15 @@ impl Framework {
         if self == Framework::Eager && kind == StreamKind::LayerNorm { StreamKind::BlockNorm } else { kind }
     }
 
-    /// The pass that a lone interpolation is without a compiler.
-    pub(crate) fn resampled(self, graph: &Graph, id: NodeId, cost: &GroupCost) -> Option<Stream> {
+    /// The pass that a lone interpolation is without a compiler; where channels lie innermost there is another kernel, which
+    /// has a thread for each element.
+    pub(crate) fn resampled(self, analysis: &Analysis, id: NodeId, cost: &GroupCost) -> Option<Stream> {
+        let graph = analysis.graph;
         let node = graph.node(id);
+        let image = before_cast(graph, *node.inputs.first()?);
+        if graph.tensor(image).is_some_and(|tensor| analysis.storage.is_channels_last(image, tensor)) {
+            return None;
+        }
         let Op::Pooling(pooling) = &node.op else { return None };
         let Pooling::Resize { taps, output } = &**pooling else { return None };
         if self != Framework::Eager || *taps < 2 {
@@ -148,17 +154,18 @@ pub(crate) fn apart(analysis: &Analysis, attention: NodeId) -> [bool; 3] {
     std::array::from_fn(|at| inputs.get(at).is_some_and(|&operand| copied(analysis, operand, false).is_some()))
 }
 
+/// What a value was cast from: a cast keeps the order in which its operand lies.
+fn before_cast(graph: &Graph, value: ValueId) -> ValueId {
+    let maker = graph.producer(value).map(|maker| graph.node(maker));
+    let is_cast = |node: &&Node| matches!(&node.op, Op::Copy(copy) if matches!(**copy, Copy::Cast { .. }));
+    maker.filter(is_cast).and_then(|node| node.inputs.first().copied()).unwrap_or(value)
+}
+
 /// The copy of an operand whose outer axes do not lie evenly spaced.
 fn copied(analysis: &Analysis, operand: ValueId, is_linear: bool) -> Option<Stream> {
     let (graph, storage) = (analysis.graph, &analysis.storage);
     let read = graph.tensor(operand)?;
-    // A cast keeps the order in which its operand lies.
-    let source = match graph.producer(operand).map(|maker| graph.node(maker)) {
-        Some(node) if matches!(&node.op, Op::Copy(copy) if matches!(**copy, Copy::Cast { .. })) => {
-            *node.inputs.first()?
-        }
-        _ => operand,
-    };
+    let source = before_cast(graph, operand);
     let tensor = graph.tensor(source)?;
     let kept = if is_linear { 1 } else { 2 };
     let outer = tensor.rank().checked_sub(kept).filter(|&outer| outer > 1)?;

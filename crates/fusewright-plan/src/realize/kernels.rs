@@ -65,7 +65,7 @@ pub(crate) fn launches(
         }
         return kernels;
     }
-    let interpolated = |&id: &NodeId| framework.resampled(graph, id, cost);
+    let interpolated = |&id: &NodeId| framework.resampled(analysis, id, cost);
     if let Some(stream) = works.first().filter(|_| works.len() == 1).and_then(interpolated) {
         return vec![Kernel::Stream(stream)];
     }

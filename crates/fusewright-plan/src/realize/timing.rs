@@ -55,8 +55,8 @@ pub struct Timing {
     /// What a framework adds that issues kernel after kernel: how long the device waits for the host, which runs ahead of it
     /// where kernels are long, µs.
     pub framework_us: f64,
-    /// What kernels are spared that find in the last cache what was just made, µs. No other figure knows of it: which kernels
-    /// a plan should have is decided as if every operand came from main memory.
+    /// How much earlier all that is done where kernels find in the last cache what was just made, µs. No other figure knows
+    /// of it: which kernels a plan should have is decided as if every operand came from main memory.
     pub cached_us: f64,
     /// Why groups of the plan take more than one kernel, with how many do.
     pub not_realizable: Vec<(Reason, usize)>,
@@ -89,7 +89,7 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
         reasons: vec![None; plan.groups.count()],
     };
     let mut residency = Residency::of(analysis, device);
-    let (mut issued, mut done) = (0.0_f64, 0.0_f64);
+    let (mut issued, mut done, mut done_cached) = (0.0_f64, 0.0_f64, 0.0_f64);
     let mut longest = vec![0.0; plan.groups.count()];
     for (number, &group) in cut.group_of.iter().enumerate() {
         if costs[number].kernels == 0 {
@@ -108,10 +108,10 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             let prediction = predict(device, &kernel);
             let roofline_us = roofline_us(device, &kernel);
             let fetched_us = predict(device, &fetched).us.min(prediction.us);
-            timing.cached_us += prediction.us - fetched_us;
             timing.energy += energy(device, &Activity::of(&kernel), prediction.us);
             issued += device.launch.dispatch_us.value;
-            done = done.max(issued) + fetched_us;
+            done = done.max(issued) + prediction.us;
+            done_cached = done_cached.max(issued) + fetched_us;
             let entry = &mut timing.groups[group as usize];
             if prediction.us > longest[group as usize] {
                 longest[group as usize] = prediction.us;
@@ -127,7 +127,8 @@ pub fn time_plan(analysis: &Analysis, plan: &Plan, device: &Device) -> Timing {
             timing.kernels.push(TimedKernel { group, kernel, prediction, roofline_us });
         }
     }
-    timing.framework_us = (done - (timing.total.us - timing.cached_us)).max(0.0);
+    timing.framework_us = (done - timing.total.us).max(0.0);
+    timing.cached_us = done - done_cached;
     let needs_more =
         |timing: &Timing, group: usize| timing.groups[group].kernels > 1 && plan.groups.members(group).len() > 1;
     for reason in Reason::ALL {

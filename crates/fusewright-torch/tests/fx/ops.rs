@@ -269,6 +269,8 @@ fn host_calls() {
     check(
         r#"
         F builtins.getattr | %x, "shape" | | [{"const": 2}, {"const": 3}, {"const": 8}, {"const": 8}] | size(%x)
+        F builtins.getattr | %x, "dtype" | | {"opaque": "torch.dtype"} | dtype_of(%x)
+        F builtins.getattr | %x, "device" | | {"opaque": "torch.device"} | host_compute(%x)
         M size | %x, -1 | | {"const": 8} | size(%x) {axis = -1}
         F builtins.len | %x | | {"const": 2} | size(%x) {axis = 0}
         M dim | %x | | {"const": 4} | host_compute(%x)
