@@ -2,7 +2,7 @@
 
     python -m accuracy.timm_exports pairs.csv exports/
     python -m accuracy.timm_exports pairs.csv unseen/ --without exports/ --per-family 1 --largest 30
-    python -m accuracy.whole_models pairs.csv exports/ --unseen unseen/ -o ../docs/accuracy-models.md
+    python -m accuracy.whole_models pairs.csv exports/ --also later/ --unseen unseen/ -o ../docs/accuracy-models.md
 
 Every model that was exported is planned twice as it runs under autocast to f16: one kernel for each op, and as a loop
 compiler fuses it. The predicted time of a plan, for one image of the batch that was measured, is held against the measured
@@ -30,7 +30,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pairs", type=Path, help="measured times: model, img, torch, eager_us, …")
     parser.add_argument("folder", type=Path, help="what `timm_exports` wrote")
-    parser.add_argument("--also", type=Path, help="more of it, found on in the same way")
+    parser.add_argument(
+        "--also", type=Path, nargs="*", default=[], help="more of it, exported and looked at later"
+    )
     parser.add_argument("--unseen", type=Path, help="the same, models that nothing was found on")
     parser.add_argument("--binary", type=Path, default=Path("../target/release/fusewright"))
     parser.add_argument("--devices", type=Path, default=DEVICES, help="folder of device files")
@@ -46,7 +48,8 @@ def main() -> int:
         def of(folder: Path | None) -> list[Row]:
             return joined(arguments.pairs, folder, planner, problems) if folder else []
 
-        rows, also, unseen = of(arguments.folder), of(arguments.also), of(arguments.unseen)
+        rows, unseen = of(arguments.folder), of(arguments.unseen)
+        also = [row for folder in arguments.also for row in of(folder)]
     if not rows:
         print("error: no exported model is in the table of measurements", file=sys.stderr)
         return 2
