@@ -50,37 +50,56 @@ pub(crate) fn fetch(
             let values = values.iter().map(|&value| crate::ops::narrow(value)).collect();
             Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
         }
-        Content::Stored(stored) => {
-            let bytes = part(stored, files).map_err(failed)?;
-            let dense = stored.strides.as_deref().is_none_or(|strides| {
-                let expected = crate::strided::contiguous_strides(shape);
-                let same = |((&a, &b), &extent): ((&i64, &isize), &usize)| extent == 1 || a == b as i64;
-                strides.len() == shape.len() && strides.iter().zip(&expected).zip(shape).all(same)
-            });
-            let first = usize::try_from(stored.first).map_err(|_| failed("its offset is too large".to_owned()))?;
-            if dense {
-                let width = usize::try_from(stored.dtype.bytes(1)).unwrap_or(1);
-                let bits = usize::try_from(stored.dtype.bytes(count as u64)).unwrap_or(usize::MAX);
-                let start = first.saturating_mul(width);
-                let whole = bytes.len();
-                if start.saturating_add(bits) > whole {
-                    return Err(failed(format!("it takes {bits} bytes from byte {start}, {whole} are there")));
-                }
-                return Ok(decode(bytes.slice(start..start + bits), stored.dtype, shape).map_err(failed)?.cast(dtype));
+        Content::Stored(stored) => Ok(elements(stored, shape, files).map_err(failed)?.cast(dtype)),
+        Content::Plus(stored, more) => {
+            let mut values = elements(stored, shape, files).map_err(failed)?.cast(DType::F32).floats().into_owned();
+            values.iter_mut().for_each(|value| *value = crate::ops::narrow(f64::from(*value) + more));
+            Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
+        }
+        Content::Joined(parts) => {
+            let mut values = Vec::new();
+            for stored in parts.iter() {
+                let bytes = part(stored, files).map_err(failed)?;
+                let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)]).map_err(failed)?;
+                values.extend_from_slice(&flat.cast(DType::F32).floats());
             }
-            let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)]).map_err(failed)?;
-            let strides: Vec<isize> =
-                stored.strides.iter().flatten().filter_map(|&stride| isize::try_from(stride).ok()).collect();
-            let reach = shape.iter().zip(&strides).map(|(&extent, &stride)| {
-                extent.saturating_sub(1).saturating_mul(usize::try_from(stride).unwrap_or(usize::MAX))
-            });
-            let last = reach.fold(first, usize::saturating_add);
-            if strides.len() != shape.len() || count > 0 && last >= flat.elements() {
-                return Err(failed(format!("its strides reach element {last} of {}", flat.elements())));
-            }
-            Ok(flat.view(shape.to_vec(), strides, first).contiguous().cast(dtype))
+            counted(values.len())?;
+            Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
         }
     }
+}
+
+/// The elements of a tensor of this shape, of the type that they are stored in.
+fn elements(stored: &Stored, shape: &[usize], files: &dyn Files) -> Result<Tensor, String> {
+    let count: usize = shape.iter().product();
+    let bytes = part(stored, files)?;
+    let dense = stored.strides.as_deref().is_none_or(|strides| {
+        let expected = crate::strided::contiguous_strides(shape);
+        let same = |((&a, &b), &extent): ((&i64, &isize), &usize)| extent == 1 || a == b as i64;
+        strides.len() == shape.len() && strides.iter().zip(&expected).zip(shape).all(same)
+    });
+    let first = usize::try_from(stored.first).map_err(|_| "its offset is too large".to_owned())?;
+    if dense {
+        let width = usize::try_from(stored.dtype.bytes(1)).unwrap_or(1);
+        let bits = usize::try_from(stored.dtype.bytes(count as u64)).unwrap_or(usize::MAX);
+        let start = first.saturating_mul(width);
+        let whole = bytes.len();
+        if start.saturating_add(bits) > whole {
+            return Err(format!("it takes {bits} bytes from byte {start}, {whole} are there"));
+        }
+        return decode(bytes.slice(start..start + bits), stored.dtype, shape);
+    }
+    let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)])?;
+    let strides: Vec<isize> =
+        stored.strides.iter().flatten().filter_map(|&stride| isize::try_from(stride).ok()).collect();
+    let reach = shape.iter().zip(&strides).map(|(&extent, &stride)| {
+        extent.saturating_sub(1).saturating_mul(usize::try_from(stride).unwrap_or(usize::MAX))
+    });
+    let last = reach.fold(first, usize::saturating_add);
+    if strides.len() != shape.len() || count > 0 && last >= flat.elements() {
+        return Err(format!("its strides reach element {last} of {}", flat.elements()));
+    }
+    Ok(flat.view(shape.to_vec(), strides, first).contiguous())
 }
 
 fn elements_in(bytes: &Bytes, dtype: DType) -> usize {

@@ -61,7 +61,7 @@ impl Numbers<'_> {
                     _ => None,
                 }
             }
-            Content::Stored(_) => None,
+            Content::Stored(_) | Content::Joined(_) | Content::Plus(..) => None,
         }
     }
 }
