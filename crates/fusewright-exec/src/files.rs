@@ -181,3 +181,76 @@ pub fn from_bytes(dtype: DType, shape: &[usize], bytes: Vec<u8>) -> Result<Tenso
     }
     decode(bytes.into(), dtype, shape)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// One file with the numbers 0, 1, 2, … in single precision.
+    struct Counting(usize);
+
+    impl Files for Counting {
+        fn bytes(&self, name: Option<&str>) -> Result<Bytes, String> {
+            match name {
+                Some("numbers") => Ok((0..self.0).flat_map(|at| (at as f32).to_le_bytes()).collect::<Vec<u8>>().into()),
+                _ => Err("it is not there".to_owned()),
+            }
+        }
+    }
+
+    fn stored(from: u64, count: u64, strides: Option<&[i64]>, first: u64) -> Stored {
+        Stored {
+            file: Some(Arc::from("numbers")),
+            offset: from * 4,
+            length: count * 4,
+            dtype: DType::F32,
+            strides: strides.map(Into::into),
+            first,
+        }
+    }
+
+    fn fetched(content: &Content, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let tensor = fetch("w", content, DType::F32, shape, &Counting(24)).map_err(|error| error.to_string())?;
+        Ok(tensor.floats().into_owned())
+    }
+
+    #[test]
+    fn elements_are_where_a_place_says() {
+        let plain = fetched(&Content::Stored(stored(2, 6, None, 0)), &[2, 3]).unwrap();
+        assert_eq!(plain, [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        let turned = fetched(&Content::Stored(stored(2, 6, Some(&[1, 2]), 0)), &[2, 3]).unwrap();
+        assert_eq!(turned, [2.0, 4.0, 6.0, 3.0, 5.0, 7.0]);
+        let part = fetched(&Content::Stored(stored(0, 12, Some(&[3, 1]), 6)), &[2, 3]).unwrap();
+        assert_eq!(part, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+    }
+
+    #[test]
+    fn parts_are_joined_and_numbers_added() {
+        let parts: Arc<[Stored]> = [stored(8, 2, None, 0), stored(0, 4, None, 0)].into();
+        assert_eq!(fetched(&Content::Joined(parts.clone()), &[3, 2]).unwrap(), [8.0, 9.0, 0.0, 1.0, 2.0, 3.0]);
+        assert!(fetched(&Content::Joined(parts), &[3, 3]).unwrap_err().contains("6 elements"));
+        assert_eq!(fetched(&Content::Plus(stored(1, 2, None, 0), 1.0), &[2]).unwrap(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn places_outside_of_a_file_or_its_storage_are_refused() {
+        let cases = [
+            (stored(20, 6, None, 0), "the file has 96"),
+            (stored(u64::MAX / 4, 6, None, 0), "the file has 96"),
+            (stored(0, 4, None, 0), "16 are there"),
+            (stored(0, 6, None, u64::MAX), "are there"),
+            (stored(0, 6, Some(&[3, 2]), 0), "reach element 7"),
+            (stored(0, 6, Some(&[3]), 0), "reach element"),
+            (stored(0, 6, Some(&[i64::MAX, 1]), 0), "reach element"),
+            (stored(0, 6, Some(&[-3, 1]), 3), "reach element"),
+        ];
+        for (place, expected) in cases {
+            let problem = fetched(&Content::Stored(place), &[2, 3]).unwrap_err();
+            assert!(problem.contains(expected), "{problem}");
+        }
+        let elsewhere = Stored { file: None, ..stored(0, 6, None, 0) };
+        assert!(fetched(&Content::Stored(elsewhere), &[2, 3]).unwrap_err().contains("not there"));
+    }
+}

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::constants::{Known, Says, says};
-use super::scores::{Action, Fills, Reason, Steps, Term};
+use super::fills::Fills;
+use super::scores::{Action, Reason, Steps, Term};
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, Place};
 use crate::lengths::{Length, shape};
