@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::masks::LOWEST;
 use super::scores::STEPS;
 use crate::document::{Document, Slot};
 use crate::literal;
@@ -37,6 +38,12 @@ impl Fills {
 
     /// A value that is one of two finite numbers everywhere.
     pub(crate) fn is_finite(&self, name: &str) -> bool {
+        let finite = |number: &Option<f64>| number.is_some_and(f64::is_finite);
+        self.numbers.get(self.root(name)).is_some_and(|both| both.iter().all(finite))
+    }
+
+    /// The value whose elements a value has.
+    fn root<'n>(&'n self, name: &'n str) -> &'n str {
         let mut name = name;
         for _ in 0..STEPS {
             match self.moved.get(name) {
@@ -44,8 +51,13 @@ impl Fills {
                 None => break,
             }
         }
-        let finite = |number: &Option<f64>| number.is_some_and(f64::is_finite);
-        self.numbers.get(name).is_some_and(|both| both.iter().all(finite))
+        name
+    }
+
+    /// A value that is one of two finite numbers everywhere, one of which is as low as numbers of single precision get.
+    pub(super) fn is_lowest(&self, name: &str) -> bool {
+        let numbers = self.numbers.get(self.root(name));
+        self.is_finite(name) && numbers.is_some_and(|both| both.iter().flatten().any(|&number| number < LOWEST))
     }
 
     /// The two numbers that a value is one of, as the node that gives it chooses.

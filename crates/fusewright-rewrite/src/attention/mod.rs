@@ -238,7 +238,7 @@ impl<'a> Found<'a> {
             None
         } else {
             let lengths = Lengths { queries: (&query, rows(plan.form)), keys: (&key, rows(plan.kv)) };
-            Some(masks.emit(emitter, place, &lengths, made)?)
+            Some(masks.emit(emitter, place, &lengths, target == Target::Onnx, made)?)
         };
         let may_hide_all = steps.guarded && !masks.are_finite(fills);
         let guarded = may_hide_all && !causal && steps.terms.iter().any(|term| term.varies);

@@ -101,7 +101,10 @@ pub(crate) fn steps(facts: &Facts, site: &AttentionSite, fills: &Fills) -> Resul
         return Err("its operands are no matrices");
     };
     let lead = |extents: &[u64]| extents.iter().fold(1, |product: u64, &extent| product.saturating_mul(extent));
-    if q_lead != k_lead || q_lead != s_lead || lead(v_lead) != lead(q_lead) || width != head_dim || length != keys {
+    // One head of keys and values may serve all heads of queries.
+    let serves = |own: &[u64]| matches!((own, s_lead), (&[batch, 1], &[all, _]) if batch == all);
+    let (k_fits, v_fits) = (k_lead == s_lead || serves(k_lead), lead(v_lead) == lead(s_lead) || serves(v_lead));
+    if q_lead != s_lead || !k_fits || !v_fits || width != head_dim || length != keys {
         return Err("its operands broadcast");
     }
     if s.contains(&0) {
