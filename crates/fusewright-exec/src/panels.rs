@@ -99,13 +99,19 @@ impl Block {
         if self.k == 0 && !add {
             target.fill(0.0);
         }
+        let groups = self.rows.div_ceil(ROWS);
         let mut start = 0;
         while start < self.k {
             let depth = DEPTH.min(self.k - start);
             for panel in from..to {
-                let right = &panels.panel(panel)[start * COLUMNS..][..depth * COLUMNS];
+                let part = |panel| &panels.panel(panel)[start * COLUMNS..][..depth * COLUMNS];
+                let right = part(panel);
+                let next = if panel + 1 < to { part(panel + 1) } else { &[] };
+                // While a group is multiplied its share of the next panel comes from memory.
+                let mut shares = next.chunks(depth.div_ceil(groups.max(1)) * COLUMNS);
                 let column = (panel - from) * COLUMNS;
-                for group in 0..self.rows.div_ceil(ROWS) {
+                for group in 0..groups {
+                    fetch(shares.next().unwrap_or(&[]));
                     let left = &self.values[(group * self.k + start) * ROWS..][..depth * ROWS];
                     let rows = ROWS.min(self.rows - group * ROWS);
                     let place = group * ROWS * stride + column;
@@ -119,27 +125,48 @@ impl Block {
     }
 }
 
-/// Six rows times sixteen columns.
+/// Asks for values that are read soon.
+fn fetch(values: &[f32]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in values.chunks(COLUMNS) {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every processor of this kind has the instruction, and it reads nothing that a program could see.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = values;
+}
+
+/// Six rows times sixteen columns, or what the target has of them.
 fn step(left: &[f32], right: &[f32], target: &mut [f32], stride: usize, rows: usize, width: usize, add: bool) {
+    let (left, right) = (left.as_chunks::<ROWS>().0, right.as_chunks::<COLUMNS>().0);
+    if rows == ROWS && width == COLUMNS {
+        let mut whole = target.chunks_mut(stride).filter_map(<[f32]>::first_chunk_mut);
+        if let [Some(a), Some(b), Some(c), Some(d), Some(e), Some(f)] = std::array::from_fn(|_| whole.next()) {
+            return accumulate(left, right, [a, b, c, d, e, f], add);
+        }
+    }
     let mut sums = [[0.0_f32; COLUMNS]; ROWS];
     if add {
         for (row, sums) in sums.iter_mut().enumerate().take(rows) {
             sums[..width].copy_from_slice(&target[row * stride..][..width]);
         }
     }
-    let (left, right) = (left.as_chunks::<ROWS>().0, right.as_chunks::<COLUMNS>().0);
-    accumulate(left, right, &mut sums);
+    accumulate(left, right, sums.each_mut(), add);
     for (row, sums) in sums.iter().enumerate().take(rows) {
         target[row * stride..][..width].copy_from_slice(&sums[..width]);
     }
 }
 
-/// Adds the products of all pairs to the sums, one after the other.
-fn accumulate(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], sums: &mut [[f32; COLUMNS]; ROWS]) {
+/// The sums become the products of all pairs, one added after the other, on top of what they hold where `add` says so.
+fn accumulate(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], mut sums: [&mut [f32; COLUMNS]; ROWS], add: bool) {
     #[cfg(target_arch = "x86_64")]
     if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
         // SAFETY: the processor has the instructions that the function is compiled for.
-        return unsafe { accumulate_avx2(left, right, sums) };
+        return unsafe { accumulate_avx2(left, right, sums, add) };
+    }
+    if !add {
+        sums.iter_mut().for_each(|sums| sums.fill(0.0));
     }
     for (a, b) in left.iter().zip(right) {
         for (sums, &a) in sums.iter_mut().zip(a) {
@@ -153,14 +180,16 @@ fn accumulate(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], sums: &mut [[f32; 
 /// The same with all sums in twelve registers of eight floats.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-fn accumulate_avx2(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], sums: &mut [[f32; COLUMNS]; ROWS]) {
+fn accumulate_avx2(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], sums: [&mut [f32; COLUMNS]; ROWS], add: bool) {
     use core::arch::x86_64::{
         __m256, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps, _mm256_storeu_ps,
     };
     let mut registers: [[__m256; 2]; ROWS] = [[_mm256_setzero_ps(); 2]; ROWS];
-    for (pair, sums) in registers.iter_mut().zip(sums.iter()) {
-        // SAFETY: each row holds sixteen floats, read as two times eight.
-        *pair = unsafe { [_mm256_loadu_ps(sums.as_ptr()), _mm256_loadu_ps(sums.as_ptr().add(8))] };
+    if add {
+        for (pair, sums) in registers.iter_mut().zip(&sums) {
+            // SAFETY: each row holds sixteen floats, read as two times eight.
+            *pair = unsafe { [_mm256_loadu_ps(sums.as_ptr()), _mm256_loadu_ps(sums.as_ptr().add(8))] };
+        }
     }
     for (a, b) in left.iter().zip(right) {
         // SAFETY: `b` holds sixteen floats, read as two times eight.
@@ -171,7 +200,7 @@ fn accumulate_avx2(left: &[[f32; ROWS]], right: &[[f32; COLUMNS]], sums: &mut [[
             pair[1] = _mm256_fmadd_ps(a, high, pair[1]);
         }
     }
-    for (pair, sums) in registers.iter().zip(sums.iter_mut()) {
+    for (pair, sums) in registers.iter().zip(sums) {
         // SAFETY: each row holds sixteen floats, written as two times eight.
         unsafe {
             _mm256_storeu_ps(sums.as_mut_ptr(), pair[0]);

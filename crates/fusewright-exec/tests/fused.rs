@@ -128,14 +128,54 @@ fn long_causal_attention_streams_over_blocks_of_keys() {
     }
 }
 
+/// The block with a mask that hides all keys of the second sample, and weights that pass through a guard.
+fn guarded(steps: &str) -> Graph {
+    let product = "%a: f32[2, 4, 33, 12] = matmul(%p, %vh)";
+    let mask = "%open: f32[1, 1, 1, 33] = full() {shape = [1, 1, 1, 33], dtype = \"f32\", value = 0.0}\n\
+                %shut: f32[1, 1, 1, 33] = full() {shape = [1, 1, 1, 33], dtype = \"f32\", value = -inf}\n\
+                %both: f32[2, 1, 1, 33] = concat(%open, %shut) {axis = 0}\n%hides: f32[2, 1, 1, 33] = add(%mask, %both)\n";
+    let body = BLOCK.replace(product, &format!("{steps}\n{}", product.replace("%p", "%safe")));
+    parsed(&body.replace("%s: f32", &format!("{mask}%s: f32")).replace("add(%sc, %mask)", "add(%sc, %hides)"))
+}
+
+const NOT_A_NUMBER: &str = "\
+%zero: f32[] = full() {shape = [], dtype = \"f32\", value = 0.0}
+%none: bool[2, 4, 33, 33] = is_nan(%p)
+%safe: f32[2, 4, 33, 33] = where(%none, %zero, %p)";
+
+const NO_KEY: &str = "\
+%zero: f32[] = full() {shape = [], dtype = \"f32\", value = 0.0}
+%hidden: bool[2, 4, 33, 33] = eq(%sm) {scalar = -inf}
+%seen: bool[2, 4, 33, 33] = logical_not(%hidden)
+%some: bool[2, 4, 33, 1] = any(%seen) {axes = [-1], keep = true}
+%none: bool[2, 4, 33, 1] = logical_not(%some)
+%safe: f32[2, 4, 33, 33] = where(%none, %zero, %p)";
+
+#[test]
+fn guarded_attention_is_one_kernel_of_the_optimal_plan() {
+    let [.., bare] = peaks(&parsed(BLOCK));
+    for steps in [NOT_A_NUMBER, NO_KEY] {
+        let graph = guarded(steps);
+        check(&graph, 2e-5).unwrap();
+        let [eager, .., optimal] = peaks(&graph);
+        // The mask is all that is larger.
+        assert!(optimal < bare + 4 * 33 * 4 && eager > optimal + 30_000, "{bare} {optimal} {eager}");
+    }
+}
+
+/// Peak memory of each plan.
+fn peaks(graph: &Graph) -> [u64; 4] {
+    let weights = Weights::load(graph, &Contents::default(), &NoFiles, 0).unwrap();
+    let inputs = random_inputs(graph, 0);
+    let peak = |plan: &Plan| Program::new(graph, &weights, plan).unwrap().run(&inputs).unwrap().outcome.peak_bytes;
+    let plans = plans(graph);
+    [0, 1, 2, 3].map(|position: usize| peak(&plans[position]))
+}
+
 #[test]
 fn memory_of_a_fused_attention_leaves_the_scores_out() {
-    let graph = parsed(BLOCK);
-    let weights = Weights::load(&graph, &Contents::default(), &NoFiles, 0).unwrap();
-    let inputs = random_inputs(&graph, 0);
-    let peak = |plan: &Plan| Program::new(&graph, &weights, plan).unwrap().run(&inputs).unwrap().outcome.peak_bytes;
-    let plans = plans(&graph);
-    assert!(peak(&plans[2]) < peak(&plans[0]), "{} and {}", peak(&plans[2]), peak(&plans[0]));
+    let [eager, _, attention, optimal] = peaks(&parsed(BLOCK));
+    assert!(attention < eager && optimal < eager, "{attention}, {optimal} and {eager}");
 }
 
 proptest! {

@@ -16,6 +16,17 @@ const QUERIES: usize = 48;
 /// Keys of a block: a block of scores stays in the second cache.
 const KEYS: usize = 512;
 
+/// What a row of the result is where a query sees no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unseen {
+    /// Not a number, as its softmax is.
+    NotANumber,
+    /// Zero.
+    Zero,
+    /// Zero, as is every other row whose softmax is not a number.
+    ZeroForNotANumber,
+}
+
 /// The steps of one attention.
 #[derive(Debug)]
 pub(super) struct Attention {
@@ -34,7 +45,7 @@ pub(super) struct Attention {
     pub(super) shared: bool,
     pub(super) causal: Option<u64>,
     pub(super) window: Option<u64>,
-    pub(super) zero_masked: bool,
+    pub(super) unseen: Unseen,
     pub(super) output: ValueId,
     /// Extents of the result.
     pub(super) shape: Vec<usize>,
@@ -156,9 +167,14 @@ impl Attention {
             }
             for (row, &(top, sum)) in state.iter().enumerate().take(count) {
                 let hidden = top == f32::NEG_INFINITY;
-                let factor = if hidden && !self.zero_masked { f32::NAN } else { 1.0 / sum };
+                let zero = match self.unseen {
+                    Unseen::NotANumber => false,
+                    Unseen::Zero => hidden,
+                    Unseen::ZeroForNotANumber => hidden || sum.is_nan(),
+                };
+                let factor = if hidden { f32::NAN } else { 1.0 / sum };
                 let own = &mut out[row * columns..][..columns];
-                if hidden && self.zero_masked {
+                if zero {
                     own.fill(0.0);
                 } else {
                     own.iter_mut().for_each(|value| *value *= factor);

@@ -1,8 +1,10 @@
 //! Plans executed: each group of nodes runs as the kernels of the grammar where one fits, node by node where none does.
 
 mod attention;
+mod chain;
 mod compile;
 mod grow;
+mod guard;
 mod product;
 mod row;
 

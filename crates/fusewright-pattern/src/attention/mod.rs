@@ -8,6 +8,7 @@
 //! their elements (`mask`, `probe`). Every walk is bounded, so the search is linear in the graph.
 
 mod axes;
+mod guards;
 mod marks;
 mod mask;
 mod operands;
@@ -93,7 +94,8 @@ pub struct AttentionSite {
     pub softcap: Option<f64>,
     /// The nodes that project query, key and value, where they are projections; equal ones are slices of one result.
     pub projections: [Option<NodeId>; 3],
-    /// Its steps from the scores' product to the values' product; a single node where the source has one op for all.
+    /// Its steps from the scores' product to the values' product, guards among them; a single node where the source has
+    /// one op for all.
     pub chain: Vec<NodeId>,
 }
 
@@ -240,12 +242,14 @@ impl Finder<'_> {
             return self.miss(id, MissedStep::Shapes, (product.key.value, Some(product.node)));
         }
         let launches = |node: &NodeId| !self.scene.storage.is_free(*node);
-        let chain: Vec<NodeId> = std::iter::once(product.node)
+        let mut chain: Vec<NodeId> = std::iter::once(product.node)
             .chain(back.path.iter().rev().map(|hop| hop.node).filter(launches))
             .chain([id])
             .chain(forward.path.iter().map(|hop| hop.node).filter(launches))
             .chain([end])
             .collect();
+        chain.extend(guards::guards(self.scene, &chain, id));
+        chain.sort_unstable();
         let scores = adjusted(graph, &mut self.masks, &product, &back.path);
         let operands = Operands { query: product.query, key: product.key, value };
         let site = describe(self.scene, &self.varies, &mut self.masks, id, chain, &operands, &scores);

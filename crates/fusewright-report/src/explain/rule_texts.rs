@@ -101,7 +101,8 @@ pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
          other one anyway. Typical second readers are a residual connection (expected, and no loss), guards such as IsNaN \
          after a softmax, which newer exporters write into attention, and debugging outputs.\n\nWhat helps: export without \
          the guard (attention masks that hide no row completely need none), let the other reader take its operand from the \
-         input, or plan with --strategy optimal, whose kernels may write what they also use.",
+         input, or plan with --strategy optimal, whose kernels may write what they also use and whose streaming attention \
+         takes guards in.",
     ),
     (
         "other-producers",
@@ -177,8 +178,9 @@ pub(super) const TEXTS: &[(&str, &str, &str, &str)] = &[
         "scores-are-read",
         "reason",
         "something outside an attention reads its scores",
-        "Streaming attention never has its scores whole. A guard (IsNaN and Where after the softmax), returned attention \
-         weights or a second use of them need the scores in memory. Export without them.",
+        "Streaming attention never has its scores whole. Returned attention weights or another use of them need the scores in \
+         memory: export without it. A guard that only chooses between weights and zeros (IsNaN and Where after the \
+         softmax) is part of the attention.",
     ),
     (
         "steps-are-faster",
