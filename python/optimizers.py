@@ -161,6 +161,8 @@ def compare(path: Path, inputs: dict[str, np.ndarray], args: argparse.Namespace)
         "fusewright, ort": fusewright(args.binary, "--target", "ort"),
         "fusewright, opset 23": fusewright(args.binary, "--opset", "23"),
     }
+    if args.tools:
+        tools = {name: tool for name, tool in tools.items() if name in args.tools}
     files, seconds = {"export": path}, {"export": 0.0}
     for name, tool in tools.items():
         after = path.with_name(f"{path.stem}-{len(files)}.onnx")
@@ -202,6 +204,7 @@ def main() -> None:
     parser.add_argument("--binary", default="target/release/fusewright")
     parser.add_argument("--runs", type=int, default=30)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tools", nargs="*", default=[], help="only these rows [default: all]")
     parser.add_argument("--peak", nargs=2, type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak:

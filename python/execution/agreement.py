@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,13 +93,18 @@ def difference(expected: Array, found: Array) -> float:
 
 
 def run_fusewright(
-    binary: Path, file: Path, inputs: dict[str, Array], strategy: str = "eager"
+    binary: Path,
+    file: Path,
+    inputs: dict[str, Array],
+    strategy: str = "eager",
+    dims: Sequence[str] = (),
 ) -> list[Array]:
-    """The outputs that ``fusewright run`` gives."""
+    """The outputs that ``fusewright run`` gives; ``dims`` are sizes such as ``seq=12``."""
     given, made = file.with_suffix(".in.npz"), file.with_suffix(".out.npz")
     np.savez(given, **inputs)
     command = [str(binary), "run", str(file), "--strategy", strategy, "--runs", "0", "-q"]
     command += ["--inputs", str(given), "--outputs", str(made), "--output", "/dev/null"]
+    command += [word for dim in dims for word in ("--dim", dim)]
     run = subprocess.run([*command, "--force"], capture_output=True, text=True)
     if run.returncode != 0:
         raise RuntimeError(run.stderr.strip().splitlines()[0] if run.stderr else "it ended badly")

@@ -50,37 +50,56 @@ pub(crate) fn fetch(
             let values = values.iter().map(|&value| crate::ops::narrow(value)).collect();
             Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
         }
-        Content::Stored(stored) => {
-            let bytes = part(stored, files).map_err(failed)?;
-            let dense = stored.strides.as_deref().is_none_or(|strides| {
-                let expected = crate::strided::contiguous_strides(shape);
-                let same = |((&a, &b), &extent): ((&i64, &isize), &usize)| extent == 1 || a == b as i64;
-                strides.len() == shape.len() && strides.iter().zip(&expected).zip(shape).all(same)
-            });
-            let first = usize::try_from(stored.first).map_err(|_| failed("its offset is too large".to_owned()))?;
-            if dense {
-                let width = usize::try_from(stored.dtype.bytes(1)).unwrap_or(1);
-                let bits = usize::try_from(stored.dtype.bytes(count as u64)).unwrap_or(usize::MAX);
-                let start = first.saturating_mul(width);
-                let whole = bytes.len();
-                if start.saturating_add(bits) > whole {
-                    return Err(failed(format!("it takes {bits} bytes from byte {start}, {whole} are there")));
-                }
-                return Ok(decode(bytes.slice(start..start + bits), stored.dtype, shape).map_err(failed)?.cast(dtype));
+        Content::Stored(stored) => Ok(elements(stored, shape, files).map_err(failed)?.cast(dtype)),
+        Content::Plus(stored, more) => {
+            let mut values = elements(stored, shape, files).map_err(failed)?.cast(DType::F32).floats().into_owned();
+            values.iter_mut().for_each(|value| *value = crate::ops::narrow(f64::from(*value) + more));
+            Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
+        }
+        Content::Joined(parts) => {
+            let mut values = Vec::new();
+            for stored in parts.iter() {
+                let bytes = part(stored, files).map_err(failed)?;
+                let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)]).map_err(failed)?;
+                values.extend_from_slice(&flat.cast(DType::F32).floats());
             }
-            let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)]).map_err(failed)?;
-            let strides: Vec<isize> =
-                stored.strides.iter().flatten().filter_map(|&stride| isize::try_from(stride).ok()).collect();
-            let reach = shape.iter().zip(&strides).map(|(&extent, &stride)| {
-                extent.saturating_sub(1).saturating_mul(usize::try_from(stride).unwrap_or(usize::MAX))
-            });
-            let last = reach.fold(first, usize::saturating_add);
-            if strides.len() != shape.len() || count > 0 && last >= flat.elements() {
-                return Err(failed(format!("its strides reach element {last} of {}", flat.elements())));
-            }
-            Ok(flat.view(shape.to_vec(), strides, first).contiguous().cast(dtype))
+            counted(values.len())?;
+            Ok(Tensor::from_floats(DType::F32, shape, values).cast(dtype))
         }
     }
+}
+
+/// The elements of a tensor of this shape, of the type that they are stored in.
+fn elements(stored: &Stored, shape: &[usize], files: &dyn Files) -> Result<Tensor, String> {
+    let count: usize = shape.iter().product();
+    let bytes = part(stored, files)?;
+    let dense = stored.strides.as_deref().is_none_or(|strides| {
+        let expected = crate::strided::contiguous_strides(shape);
+        let same = |((&a, &b), &extent): ((&i64, &isize), &usize)| extent == 1 || a == b as i64;
+        strides.len() == shape.len() && strides.iter().zip(&expected).zip(shape).all(same)
+    });
+    let first = usize::try_from(stored.first).map_err(|_| "its offset is too large".to_owned())?;
+    if dense {
+        let width = usize::try_from(stored.dtype.bytes(1)).unwrap_or(1);
+        let bits = usize::try_from(stored.dtype.bytes(count as u64)).unwrap_or(usize::MAX);
+        let start = first.saturating_mul(width);
+        let whole = bytes.len();
+        if start.saturating_add(bits) > whole {
+            return Err(format!("it takes {bits} bytes from byte {start}, {whole} are there"));
+        }
+        return decode(bytes.slice(start..start + bits), stored.dtype, shape);
+    }
+    let flat = decode(bytes.clone(), stored.dtype, &[elements_in(&bytes, stored.dtype)])?;
+    let strides: Vec<isize> =
+        stored.strides.iter().flatten().filter_map(|&stride| isize::try_from(stride).ok()).collect();
+    let reach = shape.iter().zip(&strides).map(|(&extent, &stride)| {
+        extent.saturating_sub(1).saturating_mul(usize::try_from(stride).unwrap_or(usize::MAX))
+    });
+    let last = reach.fold(first, usize::saturating_add);
+    if strides.len() != shape.len() || count > 0 && last >= flat.elements() {
+        return Err(format!("its strides reach element {last} of {}", flat.elements()));
+    }
+    Ok(flat.view(shape.to_vec(), strides, first).contiguous())
 }
 
 fn elements_in(bytes: &Bytes, dtype: DType) -> usize {
@@ -161,4 +180,77 @@ pub fn from_bytes(dtype: DType, shape: &[usize], bytes: Vec<u8>) -> Result<Tenso
         return Err(format!("{} bytes for {} of shape {shape:?}", bytes.len(), dtype.name()));
     }
     decode(bytes.into(), dtype, shape)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// One file with the numbers 0, 1, 2, … in single precision.
+    struct Counting(usize);
+
+    impl Files for Counting {
+        fn bytes(&self, name: Option<&str>) -> Result<Bytes, String> {
+            match name {
+                Some("numbers") => Ok((0..self.0).flat_map(|at| (at as f32).to_le_bytes()).collect::<Vec<u8>>().into()),
+                _ => Err("it is not there".to_owned()),
+            }
+        }
+    }
+
+    fn stored(from: u64, count: u64, strides: Option<&[i64]>, first: u64) -> Stored {
+        Stored {
+            file: Some(Arc::from("numbers")),
+            offset: from * 4,
+            length: count * 4,
+            dtype: DType::F32,
+            strides: strides.map(Into::into),
+            first,
+        }
+    }
+
+    fn fetched(content: &Content, shape: &[usize]) -> Result<Vec<f32>, String> {
+        let tensor = fetch("w", content, DType::F32, shape, &Counting(24)).map_err(|error| error.to_string())?;
+        Ok(tensor.floats().into_owned())
+    }
+
+    #[test]
+    fn elements_are_where_a_place_says() {
+        let plain = fetched(&Content::Stored(stored(2, 6, None, 0)), &[2, 3]).unwrap();
+        assert_eq!(plain, [2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
+        let turned = fetched(&Content::Stored(stored(2, 6, Some(&[1, 2]), 0)), &[2, 3]).unwrap();
+        assert_eq!(turned, [2.0, 4.0, 6.0, 3.0, 5.0, 7.0]);
+        let part = fetched(&Content::Stored(stored(0, 12, Some(&[3, 1]), 6)), &[2, 3]).unwrap();
+        assert_eq!(part, [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+    }
+
+    #[test]
+    fn parts_are_joined_and_numbers_added() {
+        let parts: Arc<[Stored]> = [stored(8, 2, None, 0), stored(0, 4, None, 0)].into();
+        assert_eq!(fetched(&Content::Joined(parts.clone()), &[3, 2]).unwrap(), [8.0, 9.0, 0.0, 1.0, 2.0, 3.0]);
+        assert!(fetched(&Content::Joined(parts), &[3, 3]).unwrap_err().contains("6 elements"));
+        assert_eq!(fetched(&Content::Plus(stored(1, 2, None, 0), 1.0), &[2]).unwrap(), [2.0, 3.0]);
+    }
+
+    #[test]
+    fn places_outside_of_a_file_or_its_storage_are_refused() {
+        let cases = [
+            (stored(20, 6, None, 0), "the file has 96"),
+            (stored(u64::MAX / 4, 6, None, 0), "the file has 96"),
+            (stored(0, 4, None, 0), "16 are there"),
+            (stored(0, 6, None, u64::MAX), "are there"),
+            (stored(0, 6, Some(&[3, 2]), 0), "reach element 7"),
+            (stored(0, 6, Some(&[3]), 0), "reach element"),
+            (stored(0, 6, Some(&[i64::MAX, 1]), 0), "reach element"),
+            (stored(0, 6, Some(&[-3, 1]), 3), "reach element"),
+        ];
+        for (place, expected) in cases {
+            let problem = fetched(&Content::Stored(place), &[2, 3]).unwrap_err();
+            assert!(problem.contains(expected), "{problem}");
+        }
+        let elsewhere = Stored { file: None, ..stored(0, 6, None, 0) };
+        assert!(fetched(&Content::Stored(elsewhere), &[2, 3]).unwrap_err().contains("not there"));
+    }
 }

@@ -42,7 +42,8 @@ impl Weights {
                 Origin::Part { of, start } => weights.part(graph, id, of, start)?,
                 Origin::Parameter | Origin::Buffer | Origin::Constant => {
                     let there = |content: &&Content| match content {
-                        Content::Stored(stored) => files.has(stored.file.as_deref()),
+                        Content::Stored(stored) | Content::Plus(stored, _) => files.has(stored.file.as_deref()),
+                        Content::Joined(parts) => parts.iter().all(|part| files.has(part.file.as_deref())),
                         Content::Ints(_) | Content::Floats(_) => true,
                     };
                     if let Some(content) = contents.get(name).filter(there) {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use fusewright_ir::ops::{
     Binary, Contraction, Copy, Gather, Normalization, Pointwise, ReduceKind, Reduction, Unary, View,
 };
-use fusewright_ir::{DType, Form, Graph, Op, Origin, Shape, Source, Type, ValueId};
+use fusewright_ir::{Content, Contents, DType, Form, Graph, Op, Origin, Shape, Source, Type, ValueId};
 
 use crate::{HfError, Phase};
 
@@ -25,6 +25,19 @@ pub(crate) enum Norm {
     Plain(f64),
 }
 
+/// Most elements of a table that is computed while a configuration is read.
+const MAX_COMPUTED: u64 = 1 << 21;
+
+/// True for a table `[rows, width]` that is small enough to be computed at once.
+pub(crate) fn holds(rows: u64, width: u64) -> bool {
+    rows.saturating_mul(width) <= MAX_COMPUTED
+}
+
+/// Numbers as the content of a tensor.
+pub(crate) fn floats(values: Vec<f64>) -> Content {
+    Content::Floats(values.into())
+}
+
 /// A graph in the making.
 pub(crate) struct Builder {
     pub(crate) graph: Graph,
@@ -36,6 +49,8 @@ pub(crate) struct Builder {
     pub(crate) notes: Vec<String>,
     /// Keys and values that the next step will find in its cache.
     pub(crate) caches: Vec<ValueId>,
+    /// State that follows from the configuration.
+    pub(crate) contents: Contents,
     scope: String,
     used: HashMap<String, u32>,
     parameters: HashMap<String, ValueId>,
@@ -50,6 +65,7 @@ impl Builder {
             phase,
             notes: Vec::new(),
             caches: Vec::new(),
+            contents: Contents::default(),
             scope,
             used: HashMap::new(),
             parameters: HashMap::new(),
@@ -112,6 +128,27 @@ impl Builder {
     /// State of this module that is not trained.
     pub(crate) fn buffer(&mut self, name: &str, dtype: DType, shape: &[u64]) -> Result<ValueId, HfError> {
         self.source(name, dtype, shape, Origin::Buffer)
+    }
+
+    /// The same where the class computes it from its configuration; `None` where that is not known or too large.
+    pub(crate) fn computed(
+        &mut self,
+        name: &str,
+        dtype: DType,
+        shape: &[u64],
+        content: Option<Content>,
+    ) -> Result<ValueId, HfError> {
+        let value = self.buffer(name, dtype, shape)?;
+        self.holds(value, content);
+        Ok(value)
+    }
+
+    /// Notes what a parameter or buffer holds where no checkpoint says otherwise.
+    pub(crate) fn holds(&mut self, value: ValueId, content: Option<Content>) {
+        if let Some(content) = content {
+            let name = self.graph.value_name(value).to_owned();
+            self.contents.insert(name, content);
+        }
     }
 
     /// Something the caller gives; its name is that of an argument, whatever the module.

@@ -21,6 +21,7 @@
 
 mod attention;
 mod builder;
+mod checkpoint;
 mod config;
 mod conv;
 mod decoder;
@@ -28,16 +29,20 @@ mod defaults;
 mod encoder;
 mod encoder_decoder;
 mod error;
+mod frequencies;
 mod gpt;
 mod models;
 mod multihead;
 mod position_bias;
 mod read;
+mod renamed;
 mod rope;
 pub mod safetensors;
 mod sizes;
 mod vision;
+mod waves;
 
+pub use checkpoint::{Located, locate};
 pub use defaults::version as table_version;
 pub use error::HfError;
 pub use models::model_types;

@@ -1,10 +1,10 @@
 //! Biases on attention scores that depend on how far apart two positions are.
 
 use fusewright_ir::ops::{Binary, Copy, Gather, Pointwise, Unary};
-use fusewright_ir::{DType, Op, ValueId};
+use fusewright_ir::{Content, DType, Op, ValueId};
 
 use crate::HfError;
-use crate::builder::Builder;
+use crate::builder::{Builder, holds};
 
 /// How distances are put into buckets: near ones each into their own, far ones by their logarithm.
 #[derive(Clone, Copy, Debug)]
@@ -78,7 +78,27 @@ impl Builder {
         let rows = (2 * grid[0] - 1) * (2 * grid[1] - 1) + extra;
         let positions = grid[0] * grid[1] + u64::from(extra > 0);
         let table = self.parameter("relative_position_bias_table", &[rows, heads])?;
-        let index = self.buffer("relative_position_index", DType::I64, &[positions.saturating_mul(positions)])?;
+        let held = holds(positions, positions).then(|| Content::Ints(grid_index(grid, extra > 0).into()));
+        let shape = [positions.saturating_mul(positions)];
+        let index = self.computed("relative_position_index", DType::I64, &shape, held)?;
         self.node("position_bias", Op::Gather(Gather::PositionBias { positions }), &[table, index])
     }
+}
+
+/// Which row of the table the distance of two positions on a grid has, row-major. A token without a place comes first
+/// where there is one, and has the last three rows: to others, from others, to itself.
+fn grid_index(grid: [u64; 2], token: bool) -> Vec<i64> {
+    let [rows, columns] = grid;
+    let distances = (2 * rows - 1) * (2 * columns - 1);
+    let index = |from: Option<u64>, to: Option<u64>| match (from, to) {
+        (Some(from), Some(to)) => {
+            let down = from / columns + rows - 1 - to / columns;
+            down * (2 * columns - 1) + from % columns + columns - 1 - to % columns
+        }
+        (None, Some(_)) => distances,
+        (Some(_), None) => distances + 1,
+        (None, None) => distances + 2,
+    };
+    let places = || token.then_some(None).into_iter().chain((0..rows * columns).map(Some));
+    places().flat_map(|from| places().map(move |to| index(from, to).cast_signed())).collect()
 }

@@ -1,6 +1,6 @@
 //! From the text of a configuration to a graph.
 
-use fusewright_ir::{Contents, DType, Graph, Loaded, Origin, Type};
+use fusewright_ir::{DType, Graph, Loaded, Origin, Type};
 use serde_json::Value;
 
 use crate::builder::Builder;
@@ -56,7 +56,7 @@ pub fn read(config: &[u8], options: &Options) -> Result<Loaded, HfError> {
     (model.build)(&mut builder, &config, &Request { options, head })?;
     builder.results(&[]);
     fusewright_ir::verify(&builder.graph)?;
-    Ok(Loaded { graph: builder.graph, warnings: Vec::new(), notes: builder.notes, contents: Contents::default() })
+    Ok(Loaded { graph: builder.graph, warnings: Vec::new(), notes: builder.notes, contents: builder.contents })
 }
 
 /// Number of trained elements: each tensor once, however often it is used.

@@ -4,10 +4,11 @@ use fusewright_ir::ops::{Copy, Gather, Pointwise, Unary};
 use fusewright_ir::{Op, ValueId};
 use serde_json::{Map, Value};
 
-use crate::HfError;
 use crate::attention::Tokens;
-use crate::builder::Builder;
+use crate::builder::{Builder, floats};
 use crate::config::Config;
+use crate::frequencies::{Frequencies, LOCAL};
+use crate::{HfError, waves};
 
 /// Cosines and sines, `[batch, 1, tokens, width / 2]` each.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct Tables {
 }
 
 /// What the tables depend on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rope {
     /// How many elements of a head are turned.
     pub(crate) width: u64,
@@ -31,6 +32,8 @@ pub(crate) struct Rope {
     pub(crate) factor: f64,
     /// Name of the tensor of frequencies.
     pub(crate) frequencies: &'static str,
+    /// What it holds.
+    pub(crate) speeds: Frequencies,
 }
 
 impl Rope {
@@ -43,7 +46,12 @@ impl Rope {
     /// The same for layers of one type, where `rope_parameters` are told apart by type.
     pub(crate) fn of_layers(config: &Config<'_>, layer_type: &str, head: u64, fraction: f64) -> Result<Self, HfError> {
         let given = parameters(config)?;
-        let given = given.map(|given| given.get(layer_type).and_then(Value::as_object).unwrap_or(given));
+        let own = given.and_then(|given| given.get(layer_type)).and_then(Value::as_object);
+        // What is stated for all layers stretches those that see everything.
+        let everywhere = own.is_none() && layer_type == LOCAL;
+        let given = own.or(given);
+        let speeds = Frequencies::of(config, layer_type, given.filter(|_| !everywhere));
+        let speeds = if everywhere { speeds.unstretched() } else { speeds };
         let stated = given.and_then(|given| given.get("partial_rotary_factor")).and_then(Value::as_f64);
         let plain = match config.optional_float("partial_rotary_factor")? {
             Some(fraction) => Some(fraction),
@@ -57,7 +65,7 @@ impl Rope {
         let width = (head as f64 * fraction) as u64;
         // The tables hold one entry for each pair, an odd last element included.
         let width = width.next_multiple_of(2).min(head);
-        Ok(Self { width, interleaved: false, factor: factor(config, given), frequencies: "inv_freq" })
+        Ok(Self { width, interleaved: false, factor: factor(config, given), frequencies: "inv_freq", speeds })
     }
 }
 
@@ -69,7 +77,7 @@ fn parameters<'c>(config: &'c Config<'_>) -> Result<Option<&'c Map<String, Value
 }
 
 /// The kind of position scaling, `default` when there is none.
-fn kind(given: &Map<String, Value>) -> &str {
+pub(crate) fn kind(given: &Map<String, Value>) -> &str {
     given.get("rope_type").or_else(|| given.get("type")).and_then(Value::as_str).unwrap_or("default")
 }
 
@@ -97,9 +105,11 @@ fn factor(config: &Config<'_>, given: Option<&Map<String, Value>>) -> f64 {
             }
         }
         "longrope" | "su" => {
-            let trained = config.optional_float("original_max_position_embeddings").ok().flatten();
-            let factor = stretch().or_else(|| number("factor")).unwrap_or(1.0);
-            let trained = trained.or_else(|| config.optional_float("max_position_embeddings").ok().flatten());
+            let plain = |key: &str| config.optional_float(key).ok().flatten();
+            let trained = plain("original_max_position_embeddings");
+            let trained = trained.or_else(|| number("original_max_position_embeddings"));
+            let factor = number("factor").or_else(stretch).unwrap_or(1.0);
+            let trained = trained.or_else(|| plain("max_position_embeddings"));
             match trained {
                 Some(trained) if factor > 1.0 && trained > 1.0 => (1.0 + factor.ln() / trained.ln()).sqrt(),
                 _ => 1.0,
@@ -127,11 +137,12 @@ pub(crate) fn score_factor(config: &Config<'_>) -> Result<f64, HfError> {
 
 impl Builder {
     /// The tables of the module `name`: one product of frequencies and positions for each sequence.
-    pub(crate) fn rope_tables(&mut self, name: &str, tokens: Tokens, rope: Rope) -> Result<Tables, HfError> {
+    pub(crate) fn rope_tables(&mut self, name: &str, tokens: Tokens, rope: &Rope) -> Result<Tables, HfError> {
         self.within(name, |b| {
             let Tokens { batch, new, context } = tokens;
             let pairs = rope.width / 2;
-            let frequencies = b.buffer(rope.frequencies, b.dtype, &[pairs])?;
+            let speeds = rope.speeds.of_pairs(pairs, context.saturating_add(new));
+            let frequencies = b.computed(rope.frequencies, b.dtype, &[pairs], speeds.map(floats))?;
             let column = b.reshape(frequencies, &[1, pairs, 1])?;
             let column = b.expand(column, &[batch, pairs, 1])?;
             let start = i64::try_from(context).unwrap_or(i64::MAX);
@@ -150,7 +161,7 @@ impl Builder {
     /// Tables of pairs of neighbours, picked by position from one of `rows` that the model holds: sines, then cosines.
     pub(crate) fn looked_up_tables(&mut self, tokens: Tokens, rows: u64, width: u64) -> Result<Tables, HfError> {
         let Tokens { batch, new, context } = tokens;
-        let table = self.buffer("embed_positions", self.dtype, &[rows, width])?;
+        let table = self.computed("embed_positions", self.dtype, &[rows, width], waves::table(rows, width))?;
         let positions = self.positions(context, new)?;
         let positions = self.reshape(positions, &[1, new])?;
         let positions = self.expand(positions, &[batch, new])?;

@@ -10,6 +10,10 @@ use crate::DType;
 pub enum Content {
     /// Little-endian bytes in a file.
     Stored(Stored),
+    /// Several of these, one after the other, each without gaps: the experts of a layer, which have a tensor each.
+    Joined(Arc<[Stored]>),
+    /// Bytes in a file, and a number that is added to each element: norms that scale by one more than their weight.
+    Plus(Stored, f64),
     /// Integers or truth values (0 and 1) that were computed, or small enough to be kept, while reading.
     Ints(Arc<[i64]>),
     /// Floating-point numbers of the same kind.

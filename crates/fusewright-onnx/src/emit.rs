@@ -1,6 +1,6 @@
 //! The graph under construction: what each name of the model stands for in it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use fusewright_ir::ops::View;
 use fusewright_ir::{Contents, Form, Graph, Op, Origin, Source, TensorType, Type, ValueId};
@@ -25,6 +25,8 @@ pub(crate) struct Emitter<'p, 'm> {
     /// Where the elements of literals lie.
     pub(crate) contents: Contents,
     held: Vec<Held>,
+    /// Names whose extents were assumed somewhere before them.
+    unsure: HashSet<Name>,
     /// The literal that a name stands for, where it is another name for one.
     literals: HashMap<Name, Name>,
     /// Values of literals, one per tensor of the model that the literal stands for.
@@ -43,6 +45,7 @@ impl<'p, 'm> Emitter<'p, 'm> {
             whole,
             contents: Contents::default(),
             held,
+            unsure: HashSet::new(),
             literals: HashMap::new(),
             sources: HashMap::new(),
             value_names: Names::default(),
@@ -73,10 +76,21 @@ impl<'p, 'm> Emitter<'p, 'm> {
         }
     }
 
-    /// What was found out about each name that has a type.
+    /// Extents of these names follow from an assumption.
+    pub(crate) fn doubt(&mut self, names: impl Iterator<Item = Name>) {
+        self.unsure.extend(names);
+    }
+
+    /// Extents of this name follow from an assumption.
+    pub(crate) fn is_unsure(&self, name: Name) -> bool {
+        self.unsure.contains(&name)
+    }
+
+    /// What was found out about each name that has a type, but for those whose extents are assumed.
     pub(crate) fn known_names(&self) -> known::Names {
         let all = self.held.iter().enumerate();
-        let known = all.filter_map(|(position, held)| {
+        let sure = all.filter(|&(position, _)| !self.is_unsure(Name(position)));
+        let known = sure.filter_map(|(position, held)| {
             let content = held.known.as_ref().map(|known| locate::known(known));
             let facts = known::NameFacts { ty: held.ty.clone()?, content };
             Some((self.program.text(Name(position)).to_owned(), facts))
@@ -104,6 +118,9 @@ impl<'p, 'm> Emitter<'p, 'm> {
     pub(crate) fn alias(&mut self, from: Option<Name>, to: Name) {
         let Some(from) = from else { return };
         let held = self.held(from).clone();
+        if self.is_unsure(from) {
+            self.unsure.insert(to);
+        }
         if let Some(literal) = self.literal(from) {
             self.literals.insert(to, literal);
         }

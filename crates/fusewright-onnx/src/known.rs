@@ -13,5 +13,6 @@ pub struct NameFacts {
     pub content: Option<Content>,
 }
 
-/// Tensors by the names that the model gives them; those inside functions have names of their own.
+/// Tensors by the names that the model gives them; those inside functions have names of their own. What comes behind an
+/// operator whose result has an unknown shape is left out.
 pub type Names = BTreeMap<String, NameFacts>;

@@ -30,6 +30,7 @@ mod fold;
 mod held;
 mod known;
 mod locate;
+pub mod message;
 mod names;
 mod ops;
 mod opset;

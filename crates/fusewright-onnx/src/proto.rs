@@ -1,10 +1,9 @@
 //! The messages of the ONNX format, as far as they are read. Field numbers are those of the format.
-//!
-//! Everything that may hold weights is a byte string, which a decoder over [`Bytes`] takes as a slice: the packed
-//! number fields of a tensor too, whose wire form is that of a byte string.
 
 use bytes::Bytes;
 use prost::Message;
+
+pub(crate) use crate::message::{Entry, Opset, Tensor};
 
 /// A file.
 #[derive(Clone, PartialEq, Message)]
@@ -17,15 +16,6 @@ pub(crate) struct Model {
     pub(crate) opsets: Vec<Opset>,
     #[prost(message, repeated, tag = "25")]
     pub(crate) functions: Vec<Function>,
-}
-
-/// The version of one domain's operators that a model was written for.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Opset {
-    #[prost(string, tag = "1")]
-    pub(crate) domain: String,
-    #[prost(int64, tag = "2")]
-    pub(crate) version: i64,
 }
 
 /// Nodes with what they read and give.
@@ -95,33 +85,6 @@ pub(crate) struct Attribute {
     pub(crate) reference: String,
 }
 
-/// A literal tensor.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Tensor {
-    #[prost(int64, repeated, packed = "false", tag = "1")]
-    pub(crate) dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    pub(crate) data_type: i32,
-    #[prost(bytes = "bytes", repeated, tag = "4")]
-    pub(crate) floats: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "5")]
-    pub(crate) ints: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "7")]
-    pub(crate) longs: Vec<Bytes>,
-    #[prost(string, tag = "8")]
-    pub(crate) name: String,
-    #[prost(bytes = "bytes", optional, tag = "9")]
-    pub(crate) raw: Option<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "10")]
-    pub(crate) doubles: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "11")]
-    pub(crate) unsigned: Vec<Bytes>,
-    #[prost(message, repeated, tag = "13")]
-    pub(crate) external: Vec<Entry>,
-    #[prost(int32, tag = "14")]
-    pub(crate) location: i32,
-}
-
 /// A literal tensor of which only some elements are stored.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct SparseTensor {
@@ -129,15 +92,6 @@ pub(crate) struct SparseTensor {
     pub(crate) values: Option<Tensor>,
     #[prost(int64, repeated, packed = "false", tag = "3")]
     pub(crate) dims: Vec<i64>,
-}
-
-/// A key with its value.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct Entry {
-    #[prost(string, tag = "1")]
-    pub(crate) key: String,
-    #[prost(string, tag = "2")]
-    pub(crate) value: String,
 }
 
 /// A name with its type.

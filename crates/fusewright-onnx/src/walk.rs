@@ -138,6 +138,15 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 
     fn call(&mut self, call: &'p Call<'m>) {
+        let captured = call.branches.iter().flat_map(|branch| branch.captured.iter().copied());
+        let unsure = call.inputs.iter().copied().flatten().chain(captured).any(|name| self.emitter.is_unsure(name));
+        self.read(call);
+        if unsure {
+            self.emitter.doubt(call.outputs.iter().copied().flatten());
+        }
+    }
+
+    fn read(&mut self, call: &'p Call<'m>) {
         if call.domain.is_empty() && call.node.op_type == "If" && self.choose_branch(call) {
             return;
         }
@@ -276,6 +285,7 @@ impl<'p, 'm> Walk<'p, 'm> {
             types.push(Type::Tensor(stated.unwrap_or_else(guess)));
         }
         if guessed {
+            self.emitter.doubt(call.outputs.iter().copied().flatten());
             text.push_str("; the file does not say which shape it gives, that of its first operand is assumed");
         }
         self.warnings.push(Warning { node: call.label(), text });

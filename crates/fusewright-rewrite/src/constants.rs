@@ -12,8 +12,9 @@ use fusewright_onnx::NameFacts;
 use crate::document::Document;
 use crate::facts::Readings;
 use crate::message::Node;
+use crate::payload::Payload;
 use crate::report::{Change, Report, Rewrite};
-use crate::tensors::{Payload, Tensor};
+use crate::tensors::Tensor;
 
 /// Operators that only pick, join and re-describe the elements of their first operands.
 const MOVING: [&str; 11] = [

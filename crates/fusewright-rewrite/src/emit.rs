@@ -7,8 +7,9 @@ use prost::Message;
 
 use crate::document::{Document, Slot};
 use crate::message::{Attribute, Entry, Node};
+use crate::payload::Payload;
 use crate::recipe::OpenRecipe;
-use crate::tensors::{Payload, Tensor};
+use crate::tensors::Tensor;
 
 /// Codes of element types.
 pub(crate) const F32: i32 = 1;

@@ -61,7 +61,7 @@ impl Numbers<'_> {
                     _ => None,
                 }
             }
-            Content::Stored(_) => None,
+            Content::Stored(_) | Content::Joined(_) | Content::Plus(..) => None,
         }
     }
 }
@@ -110,7 +110,8 @@ impl Facts {
             varies[id.index()] = depends;
         }
         let made = document.slots.iter().flat_map(|slot| slot.node().outputs.iter());
-        let names = made.chain(&document.inputs).cloned().collect();
+        // Where a shape is assumed, nothing that is read off it may be written.
+        let names = made.chain(&document.inputs).filter(|name| tensors.contains_key(*name)).cloned().collect();
         let scaled = scaled(document, &graph);
         Ok(Self {
             graph,

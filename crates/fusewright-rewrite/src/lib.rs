@@ -14,6 +14,7 @@
 
 mod annotate;
 mod attention;
+mod beside;
 mod cleanup;
 mod constants;
 mod document;
@@ -27,6 +28,7 @@ mod message;
 mod order;
 mod packing;
 mod patterns;
+mod payload;
 mod recipe;
 mod redundant;
 mod regular;

@@ -1,10 +1,13 @@
-//! The messages of the ONNX format that a rewrite looks into. Field numbers are those of the format.
+//! The messages of the ONNX format that a rewrite looks into and the reader reads otherwise. Field numbers are those of the
+//! format.
 //!
 //! A node has every field that the format defines, with attributes and annotations as bytes, so encoding one that was
 //! decoded loses nothing. Everything that may hold weights is a slice of the mapped file.
 
 use bytes::Bytes;
 use prost::Message;
+
+pub(crate) use fusewright_onnx::message::{Entry, Opset, Tensor as TensorMessage};
 
 /// One application of an operator.
 #[derive(Clone, PartialEq, Message)]
@@ -56,51 +59,6 @@ pub(crate) struct Attribute {
     pub(crate) kind: i32,
     #[prost(string, tag = "21")]
     pub(crate) reference: String,
-}
-
-/// A literal tensor.
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct TensorMessage {
-    #[prost(int64, repeated, packed = "false", tag = "1")]
-    pub(crate) dims: Vec<i64>,
-    #[prost(int32, tag = "2")]
-    pub(crate) data_type: i32,
-    #[prost(bytes = "bytes", repeated, tag = "4")]
-    pub(crate) floats: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "5")]
-    pub(crate) ints: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "7")]
-    pub(crate) longs: Vec<Bytes>,
-    #[prost(string, tag = "8")]
-    pub(crate) name: String,
-    #[prost(bytes = "bytes", optional, tag = "9")]
-    pub(crate) raw: Option<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "10")]
-    pub(crate) doubles: Vec<Bytes>,
-    #[prost(bytes = "bytes", repeated, tag = "11")]
-    pub(crate) unsigned: Vec<Bytes>,
-    #[prost(message, repeated, tag = "13")]
-    pub(crate) external: Vec<Entry>,
-    #[prost(int32, tag = "14")]
-    pub(crate) location: i32,
-}
-
-/// A key with its value.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct Entry {
-    #[prost(string, tag = "1")]
-    pub(crate) key: String,
-    #[prost(string, tag = "2")]
-    pub(crate) value: String,
-}
-
-/// The version of one domain's operators.
-#[derive(Clone, PartialEq, Eq, Message)]
-pub(crate) struct Opset {
-    #[prost(string, tag = "1")]
-    pub(crate) domain: String,
-    #[prost(int64, tag = "2")]
-    pub(crate) version: i64,
 }
 
 /// A name with whatever is said of it.

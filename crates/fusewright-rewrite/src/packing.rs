@@ -10,8 +10,9 @@ use crate::Packing;
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, Place};
 use crate::message::{Attribute, Node};
+use crate::payload::Payload;
 use crate::report::{Change, Report, Rewrite, Skip};
-use crate::tensors::{Payload, Tensor};
+use crate::tensors::Tensor;
 
 /// A projection: a product with a weight of the model, and the sum with a bias behind it.
 struct Projection {

@@ -2,13 +2,13 @@
 //!
 //! No weight is copied before it is written: a tensor says which slices of mapped files its bytes are.
 
-use std::io::{self, Write};
-
 use bytes::Bytes;
 use prost::Message;
 
 use crate::RewriteError;
+use crate::beside::{Beside, Piece};
 use crate::message::{Entry, TensorMessage};
+use crate::payload::Payload;
 use crate::wire;
 
 /// Gives the content of a file beside the model by its relative name, mapped; `None` where there is none.
@@ -16,8 +16,6 @@ pub type Files<'a> = dyn Fn(&str) -> Option<Bytes> + 'a;
 
 /// Data of at least this many bytes go to the file beside the model, where there is one.
 const OUTSIDE: u64 = 1024;
-/// Data in the file beside the model begin at multiples of this.
-const ALIGNMENT: u64 = 64;
 /// Larger tensors are nothing to compute shapes from; an analysis sees only their types.
 const SMALL: usize = 1 << 16;
 /// Most bytes of a mask that an analysis looks at.
@@ -53,48 +51,6 @@ enum Data {
     Outside(Bytes),
 }
 
-/// Bytes of a tensor: rows of several tensors side by side.
-#[derive(Clone, Debug)]
-pub(crate) struct Payload {
-    /// Each part with the bytes of one of its rows.
-    parts: Vec<(Bytes, usize)>,
-    rows: usize,
-}
-
-impl Payload {
-    /// The bytes of one tensor.
-    pub(crate) fn plain(bytes: Bytes) -> Self {
-        let length = bytes.len();
-        Self { parts: vec![(bytes, length)], rows: 1 }
-    }
-
-    /// Rows of several matrices side by side; `None` where they do not have as many.
-    pub(crate) fn side_by_side(parts: Vec<Bytes>, rows: usize) -> Option<Self> {
-        let fits = |part: &Bytes| rows > 0 && part.len().is_multiple_of(rows);
-        let parts: Option<Vec<_>> =
-            parts.into_iter().map(|part| fits(&part).then(|| (part.clone(), part.len() / rows))).collect();
-        Some(Self { parts: parts?, rows })
-    }
-
-    /// Number of bytes.
-    pub(crate) fn length(&self) -> u64 {
-        self.parts.iter().fold(0, |sum: u64, (part, _)| sum.saturating_add(part.len() as u64))
-    }
-
-    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        if let [(part, _)] = &self.parts[..] {
-            return out.write_all(part);
-        }
-        for row in 0..self.rows {
-            for (part, width) in &self.parts {
-                let start = row.saturating_mul(*width);
-                out.write_all(part.get(start..start.saturating_add(*width)).unwrap_or_default())?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Fields of a tensor message that hold data or say where data lie.
 fn holds_data(number: u64) -> bool {
     matches!(number, 4 | 5 | 6 | 7 | 9 | 10 | 11 | 13 | 14)
@@ -122,10 +78,7 @@ impl Tensor {
     pub(crate) fn bytes(&self) -> Option<Bytes> {
         match &self.source {
             Source::Kept { data: Data::Raw(bytes) | Data::Outside(bytes), .. } => Some(bytes.clone()),
-            Source::Made(payload) => match &payload.parts[..] {
-                [(bytes, _)] => Some(bytes.clone()),
-                _ => None,
-            },
+            Source::Made(payload) => payload.single(),
             Source::Kept { data: Data::Fields, .. } => None,
         }
     }
@@ -203,7 +156,7 @@ impl Tensor {
     }
 
     /// The message as it is written; `place` is where in the file beside the model its data begin.
-    fn piece(&self, beside: Option<&mut Beside<'_>>) -> Piece {
+    pub(crate) fn piece(&self, beside: Option<&mut Beside<'_>>) -> Piece {
         let payload = match (self.movable(), &self.source) {
             (Some(payload), _) => payload,
             (None, Source::Kept { message, .. }) => return Piece::whole(message),
@@ -224,7 +177,7 @@ impl Tensor {
         };
         let Some(beside) = outside else {
             head.extend(wire::header(9, payload.length()));
-            return Piece { head, payload: Some(payload) };
+            return Piece::with(head, Some(payload));
         };
         let (offset, length) = beside.take(&payload);
         let entry = |key: &str, value: String| Entry { key: key.to_owned(), value };
@@ -234,7 +187,7 @@ impl Tensor {
             entry("length", length.to_string()),
         ];
         head.extend(TensorMessage { external, location: 1, ..TensorMessage::default() }.encode_to_vec());
-        Piece { head, payload: None }
+        Piece::with(head, None)
     }
 }
 
@@ -253,64 +206,4 @@ fn outside(tensor: &TensorMessage, files: &Files<'_>) -> Result<Bytes, RewriteEr
         return Err(bad("ends after the end of the file"));
     }
     Ok(content.slice(offset..offset.saturating_add(length)))
-}
-
-/// The file beside a model, filled in the order of the tensors.
-pub(crate) struct Beside<'a> {
-    /// How the model calls it.
-    pub(crate) name: &'a str,
-    /// Where the next data begin, and what was taken: gaps before data, and the data.
-    end: u64,
-    taken: Vec<(u64, Payload)>,
-}
-
-impl<'a> Beside<'a> {
-    pub(crate) fn new(name: &'a str) -> Self {
-        Self { name, end: 0, taken: Vec::new() }
-    }
-
-    fn take(&mut self, payload: &Payload) -> (u64, u64) {
-        let offset = self.end.next_multiple_of(ALIGNMENT);
-        self.taken.push((offset.saturating_sub(self.end), payload.clone()));
-        self.end = offset.saturating_add(payload.length());
-        (offset, payload.length())
-    }
-
-    /// Writes everything that was taken.
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        const GAP: [u8; 64] = [0; 64];
-        for (gap, payload) in &self.taken {
-            let gap = usize::try_from(*gap).unwrap_or(0).min(GAP.len());
-            out.write_all(GAP.get(..gap).unwrap_or_default())?;
-            payload.write(out)?;
-        }
-        Ok(())
-    }
-}
-
-/// The message of a tensor as it is written.
-pub(crate) struct Piece {
-    head: Vec<u8>,
-    payload: Option<Payload>,
-}
-
-impl Piece {
-    pub(crate) fn of(tensor: &Tensor, beside: Option<&mut Beside<'_>>) -> Self {
-        tensor.piece(beside)
-    }
-
-    /// A message as it stands in the mapped file.
-    fn whole(message: &Bytes) -> Self {
-        Self { head: Vec::new(), payload: Some(Payload::plain(message.clone())) }
-    }
-
-    /// Length of the message.
-    pub(crate) fn length(&self) -> u64 {
-        (self.head.len() as u64).saturating_add(self.payload.as_ref().map_or(0, Payload::length))
-    }
-
-    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(&self.head)?;
-        self.payload.as_ref().map_or(Ok(()), |payload| payload.write(out))
-    }
 }

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use bytes::Bytes;
 use prost::Message;
 
+use crate::beside::{Beside, Piece};
 use crate::document::Document;
-use crate::tensors::{Beside, Piece};
 use crate::wire::{field_length, header};
 
 /// Most bytes of a protobuf message.

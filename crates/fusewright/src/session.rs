@@ -153,7 +153,8 @@ impl Session {
 
     pub(crate) fn open(&self, content: &Content) -> Result<Model, Error> {
         let (loaded, format) = self.read(content)?;
-        self.prepare(loaded, content.source.clone(), ModelFiles::of(content), format)
+        let files = if format == "config" { ModelFiles::of_checkpoint(content) } else { ModelFiles::of(content) };
+        self.prepare(loaded, content.source.clone(), files, format)
     }
 
     fn read(&self, content: &Content) -> Result<(Loaded, &'static str), Error> {

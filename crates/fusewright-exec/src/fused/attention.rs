@@ -169,7 +169,7 @@ impl Attention {
                 let hidden = top == f32::NEG_INFINITY;
                 let zero = match self.unseen {
                     Unseen::NotANumber => false,
-                    Unseen::Zero => hidden,
+                    Unseen::Zero => hidden && !sum.is_nan(),
                     Unseen::ZeroForNotANumber => hidden || sum.is_nan(),
                 };
                 let factor = if hidden { f32::NAN } else { 1.0 / sum };

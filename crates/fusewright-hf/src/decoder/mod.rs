@@ -220,7 +220,7 @@ impl Stack {
     }
 
     fn tables(&self, b: &mut Builder, tokens: Tokens) -> Result<Vec<Tables>, HfError> {
-        self.ropes.iter().map(|&rope| b.rope_tables("rotary_emb", tokens, rope)).collect()
+        self.ropes.iter().map(|rope| b.rope_tables("rotary_emb", tokens, rope)).collect()
     }
 
     fn run(

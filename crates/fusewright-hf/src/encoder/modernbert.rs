@@ -151,7 +151,7 @@ fn kind(b: &mut Builder, config: &Config<'_>, tokens: Tokens, head_dim: u64, loc
         ("full_attention", "full_attention_inv_freq")
     };
     let rope = Rope { frequencies, ..Rope::of_layers(config, layers, head_dim, 1.0)? };
-    let rope = b.rope_tables("rotary_emb", tokens, rope)?;
+    let rope = b.rope_tables("rotary_emb", tokens, &rope)?;
     let reach = config.optional_size("local_attention")?.unwrap_or(128) / 2;
     let mask = if local && reach + 1 < tokens.new { Some(band(b, tokens.new, reach)?) } else { None };
     Ok(Kind { rope, mask })

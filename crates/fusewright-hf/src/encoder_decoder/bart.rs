@@ -6,12 +6,12 @@ use fusewright_ir::{DType, Op, ValueId};
 use super::cross::Memory;
 use super::dims::Sizes;
 use crate::attention::{Core, Tokens};
-use crate::builder::{Builder, Norm};
+use crate::builder::{Builder, Norm, floats, holds};
 use crate::config::Config;
 use crate::conv::Conv;
 use crate::models::{Head, Request};
 use crate::multihead::{Projections, per_head};
-use crate::{HfError, Phase};
+use crate::{HfError, Phase, waves};
 
 const NORM: Norm = Norm::Layer(1e-5);
 
@@ -22,6 +22,8 @@ enum Positions {
     Learned,
     /// A table that begins with the first position.
     Table,
+    /// The same, of sines and cosines: checkpoints need not hold it.
+    Waves,
     /// A table that is not trained, with two rows before the first position.
     Computed,
 }
@@ -51,10 +53,11 @@ const BART: Family = Family {
     head: "lm_head",
 };
 const MBART: Family = Family { pre_norm: true, ..BART };
-const PEGASUS: Family = Family { pre_norm: true, embedding_norm: false, positions: Positions::Table, ..BART };
+const PEGASUS: Family = Family { pre_norm: true, embedding_norm: false, positions: Positions::Waves, ..BART };
 const MARIAN: Family = Family { pre_norm: false, ..PEGASUS };
 const M2M_100: Family = Family { positions: Positions::Computed, logits_bias: false, ..PEGASUS };
-const WHISPER: Family = Family { sound: true, logits_bias: false, head: "proj_out", ..PEGASUS };
+const WHISPER: Family =
+    Family { positions: Positions::Table, sound: true, logits_bias: false, head: "proj_out", ..PEGASUS };
 
 pub(crate) fn bart(b: &mut Builder, config: &Config<'_>, request: &Request<'_>) -> Result<(), HfError> {
     BART.build(b, config, request)
@@ -132,12 +135,18 @@ impl<'c> Stack<'c> {
     ) -> Result<ValueId, HfError> {
         let x = b.rows_of("embed_tokens", ids, table)?;
         let x = b.scaled(x, self.factor)?;
-        let offset = if self.family.positions == Positions::Table { 0 } else { 2 };
+        let offset = if matches!(self.family.positions, Positions::Table | Positions::Waves) { 0 } else { 2 };
         let rows = b.within("embed_positions", |b| {
             let (shape, dtype) = ([positions + offset, self.hidden], b.dtype);
             let table = match self.family.positions {
-                Positions::Computed => b.buffer("weights", dtype, &shape)?,
-                _ => b.parameter("weight", &shape)?,
+                Positions::Computed => b.computed("weights", dtype, &shape, waves::padded(shape[0], shape[1]))?,
+                positions => {
+                    let table = b.parameter("weight", &shape)?;
+                    if positions == Positions::Waves {
+                        b.holds(table, waves::table(shape[0], shape[1]));
+                    }
+                    table
+                }
             };
             let index = b.positions(start + offset, b.extent(ids, 1))?;
             b.node("embedding", Op::Gather(Gather::Embedding), &[index, table])
@@ -266,7 +275,12 @@ impl Family {
         if !self.logits_bias {
             return Ok(logits);
         }
-        let bias = b.buffer("final_logits_bias", b.dtype, &[1, words])?;
+        let bias = b.computed(
+            "final_logits_bias",
+            b.dtype,
+            &[1, words],
+            holds(1, words).then(|| floats((0..words).map(|_| 0.0).collect())),
+        )?;
         b.add(logits, bias)
     }
 }

@@ -22,7 +22,7 @@ pub(crate) fn gpt_neox(b: &mut Builder, config: &Config<'_>, request: &Request<'
     let frame = Frame { module: "gpt_neox", head: LmHead::with_classifier() };
     frame.build(b, config, request, |b, tokens, ids| {
         let (mut x, table) = b.embedding("embed_in", ids, sizes.vocabulary, sizes.hidden)?;
-        let tables = b.rope_tables("rotary_emb", tokens, rope)?;
+        let tables = b.rope_tables("rotary_emb", tokens, &rope)?;
         for index in 0..sizes.layers {
             x = b.within(&format!("layers.{index}"), |b| {
                 let normed = b.norm("input_layernorm", x, sizes.norm)?;
@@ -127,7 +127,7 @@ pub(crate) fn falcon(b: &mut Builder, config: &Config<'_>, request: &Request<'_>
         let position = if config.flag("alibi")? {
             Position::Bias(alibi(b, &sizes, tokens, (sizes.head as f64).powf(-0.5))?)
         } else {
-            Position::Tables(b.rope_tables("rotary_emb", tokens, Rope::of(config, sizes.head, 1.0)?)?)
+            Position::Tables(b.rope_tables("rotary_emb", tokens, &Rope::of(config, sizes.head, 1.0)?)?)
         };
         let model = Falcon {
             sizes,

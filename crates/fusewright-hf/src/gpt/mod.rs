@@ -15,7 +15,7 @@ use fusewright_ir::{DType, ValueId};
 
 use crate::HfError;
 use crate::attention::{Core, KeysValues, Tokens};
-use crate::builder::{Builder, Norm};
+use crate::builder::{Builder, Norm, floats};
 use crate::config::Config;
 use crate::decoder::{LmHead, finish, tokens};
 use crate::models::{Head, Request};
@@ -126,11 +126,20 @@ fn split_by_head(b: &mut Builder, fused: ValueId, sizes: &Sizes) -> Result<[Valu
     b.split(heads, [sizes.head; 3])
 }
 
+/// How much each head minds distance: powers that halve every `8 / heads` heads, and for other numbers of heads than
+/// powers of two every second power of twice as many.
+fn slopes(heads: u64) -> Vec<f64> {
+    let whole = if heads.is_power_of_two() { heads } else { heads.next_power_of_two() / 2 };
+    let power = |of: u64, step: u64| (-8.0 / of as f64 * step as f64).exp2();
+    let more = (0..heads.saturating_sub(whole)).map(|head| power(2 * whole, 2 * head + 1));
+    (1..=whole.min(heads)).map(|head| power(whole, head)).chain(more).collect()
+}
+
 /// A bias on the scores that grows with distance, `[1, heads, 1, keys]`.
 fn alibi(b: &mut Builder, sizes: &Sizes, tokens: Tokens, factor: f64) -> Result<ValueId, HfError> {
     b.within("alibi", |b| {
         let keys = tokens.context + tokens.new;
-        let slopes = b.buffer("slopes", b.dtype, &[1, sizes.heads, 1, 1])?;
+        let slopes = b.computed("slopes", b.dtype, &[1, sizes.heads, 1, 1], Some(floats(slopes(sizes.heads))))?;
         let positions = b.positions(0, keys)?;
         let positions = b.reshape(positions, &[1, 1, 1, keys])?;
         let bias = b.mul(slopes, positions)?;

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::scores::{Action, Fills, HIDDEN, Term};
+use super::fills::Fills;
+use super::scores::{Action, HIDDEN, Term};
 use crate::document::Document;
 
 /// Largest mask that is read, bytes.

@@ -3,11 +3,18 @@
 use std::collections::HashMap;
 
 use super::constants::{Known, Says, says};
-use super::scores::{Action, Fills, Reason, Steps, Term};
+use super::fills::Fills;
+use super::scores::{Action, Reason, Steps, Term};
 use crate::document::{Document, Slot};
 use crate::emit::{Emitter, Place};
 use crate::lengths::{Length, shape};
 use crate::recipe::{Extent, told};
+
+/// ONNX Runtime takes rows of a standard `Attention` that hold nothing but the lowest number of single precision for rows
+/// that see no key and gives zeros, where a softmax weighs all keys alike. Numbers from here on are no such numbers.
+pub(super) const LOWEST: f64 = -1e38;
+/// What is written instead: it hides as well, and the sum of several stays a number.
+const LOW: f64 = -1e30;
 
 /// Where the length of queries and keys can be read when the model runs: a value and its axis.
 pub(super) struct Lengths<'a> {
@@ -26,6 +33,8 @@ struct Mask {
     batch_axes: usize,
     /// Axes that it has itself.
     rank: usize,
+    /// It holds the lowest number, and depends on what the caller gives.
+    lowest: bool,
 }
 
 /// The masks of an attention.
@@ -59,7 +68,8 @@ impl Masks {
         }
         let mut causal = 0;
         for (one, two) in first.terms.iter().zip(&second.terms) {
-            let mask = Mask::of(document, &makers, one, two)?;
+            let mut mask = Mask::of(document, &makers, one, two)?;
+            mask.lowest = one.varies && fills.is_lowest(&mask.source);
             match says(document, fills, known, &mask.source, one) {
                 Says::Nothing => continue,
                 Says::Causal => causal += 1,
@@ -94,17 +104,20 @@ impl Masks {
     }
 
     /// Adds the nodes that make the one tensor; gives its name.
+    ///
+    /// Where `raised`, finite numbers that hide stay above [`LOWEST`].
     pub(super) fn emit(
         &self,
         emitter: &mut Emitter,
         place: &Place,
         lengths: &Lengths<'_>,
+        raised: bool,
         made: &mut Made,
     ) -> Result<String, Reason> {
         let mut sum: Option<String> = None;
         let mut key = String::new();
         for mask in &self.terms {
-            let name = mask.emit(emitter, place, self, lengths, made)?;
+            let name = mask.emit(emitter, place, self, lengths, raised, made)?;
             key = format!("{key}+{name}");
             sum = Some(match (sum, made.get(&key)) {
                 (None, _) => name,
@@ -160,7 +173,7 @@ impl Mask {
         if !fits {
             return Err("its mask is larger than its scores");
         }
-        Ok(Self { source, action: one.action, shape, scores, batch_axes: one.batch_axes, rank })
+        Ok(Self { source, action: one.action, shape, scores, batch_axes: one.batch_axes, rank, lowest: false })
     }
 
     /// Extent of an axis, counted from the end from 1.
@@ -185,6 +198,7 @@ impl Mask {
         place: &Place,
         all: &Masks,
         lengths: &Lengths<'_>,
+        raised: bool,
         made: &mut Made,
     ) -> Result<String, Reason> {
         let key = format!("{}:{:?}:{:?}", self.source, self.action, self.scores);
@@ -193,14 +207,25 @@ impl Mask {
         }
         let mut name = self.source.clone();
         if let Action::Keep { when, otherwise } = self.action {
-            let (seen, hidden) = (emitter.number(0.0), emitter.number(otherwise));
+            let low = raised && otherwise.is_finite() && otherwise < LOWEST;
+            let (seen, hidden) = (emitter.number(0.0), emitter.number(if low { LOW } else { otherwise }));
             let (yes, no) = if when { (&seen, &hidden) } else { (&hidden, &seen) };
             name = emitter.node(place, ("", "Where"), &[&name, yes, no], Vec::new(), None);
         }
+        if raised && self.lowest && self.action == Action::Add {
+            let low = emitter.number(LOW);
+            name = emitter.node(place, ("", "Max"), &[&name, &low], Vec::new(), None);
+        }
         if self.splits_lead() {
             let to = [all.batch, (all.heads, all.heads), self.axis(2), self.axis(1)];
-            let shape = told(&self.shape, &to).ok_or("its mask has open axes that cannot be split")?;
-            let shape = emitter.ints(&shape);
+            let shape = if let Some(told) = told(&self.shape, &to) {
+                emitter.ints(&told)
+            } else {
+                // Its rows and columns are those of the scores, or one for all.
+                let batch = Length::of(all.batch, (lengths.queries.0, 0));
+                let (rows, columns) = (Length::of(to[2], lengths.queries), Length::of(to[3], lengths.keys));
+                shape(emitter, place, &[batch, Length::Fixed(all.heads), rows, columns])
+            };
             name = emitter.node(place, ("", "Reshape"), &[&name, &shape], Vec::new(), None);
         } else if self.rank > 4 {
             name = self.four_axes(emitter, place, name, all, lengths)?;

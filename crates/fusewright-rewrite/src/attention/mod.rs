@@ -5,11 +5,14 @@
 //! that they are, except for one that hides what follows at every size, which becomes a flag.
 
 mod constants;
+mod fills;
 mod grouped;
 mod masks;
 mod operands;
+mod path;
 pub(crate) mod rotary;
 mod scores;
+mod weights;
 
 use bytes::Bytes;
 use fusewright_pattern::{AttentionSite, MaskKind};
@@ -22,11 +25,12 @@ use crate::message::Attribute;
 use crate::report::{Change, Report, Rewrite, Skip};
 use crate::target::Target;
 use constants::Known;
+use fills::Fills;
 use fusewright_ir::DType;
 use grouped::Grouped;
 use masks::{Lengths, Made, Masks};
 use operands::{Form, OpenExit, OpenWay, Wanted, common, common_exit, exits, ways};
-use scores::{Action, Fills, Reason, Steps, steps};
+use scores::{Action, Reason, Steps, steps};
 
 /// Rewrites every attention that can be.
 pub(crate) fn rewrite(document: &mut Document, readings: &Readings, target: Target, report: &mut Report) {
@@ -234,7 +238,7 @@ impl<'a> Found<'a> {
             None
         } else {
             let lengths = Lengths { queries: (&query, rows(plan.form)), keys: (&key, rows(plan.kv)) };
-            Some(masks.emit(emitter, place, &lengths, made)?)
+            Some(masks.emit(emitter, place, &lengths, target == Target::Onnx, made)?)
         };
         let may_hide_all = steps.guarded && !masks.are_finite(fills);
         let guarded = may_hide_all && !causal && steps.terms.iter().any(|term| term.varies);

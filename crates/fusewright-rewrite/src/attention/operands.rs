@@ -69,7 +69,7 @@ pub(super) fn ways(facts: &Facts, wanted: Wanted, form: Form, shared: bool) -> V
 fn way(shape: &[u64], name: &str, layout: &Layout, wanted: Wanted, form: Form, shared: bool) -> Option<Way> {
     let [lead @ .., one, two] = &layout.axes[..] else { return None };
     let (rows, width) = if wanted.turned { (two, one) } else { (one, two) };
-    let lead = regrouped(lead.iter().flatten().copied(), &[wanted.batch, wanted.heads])?;
+    let lead = leading(lead, wanted)?;
     let [batch, heads] = &lead[..] else { return None };
     let (stored, kv_heads) = stored_heads(heads, wanted.heads);
     if kv_heads != wanted.heads && !shared {
@@ -81,6 +81,18 @@ fn way(shape: &[u64], name: &str, layout: &Layout, wanted: Wanted, form: Form, s
     };
     let recipe = Recipe::new(shape, layout.offset, &target)?;
     Some(Way { name: name.to_owned(), recipe, factor: layout.factor, kv_heads })
+}
+
+/// Batch and heads as an axis each. Where all heads read one, the product repeats it: that head comes in no steps.
+fn leading(lead: &[Axis], wanted: Wanted) -> Option<Vec<Axis>> {
+    let factors = || lead.iter().flatten().copied();
+    let held = factors().fold(1, |product: u64, factor| product.saturating_mul(factor.extent));
+    if wanted.heads == 1 || held != wanted.batch {
+        return regrouped(factors(), &[wanted.batch, wanted.heads]);
+    }
+    let mut axes = regrouped(factors(), &[wanted.batch])?;
+    axes.push([Factor { extent: wanted.heads, stride: 0 }].into_iter().collect());
+    Some(axes)
 }
 
 /// The heads without repetitions of each, and how many there are.

@@ -1,18 +1,16 @@
-//! What happens between the products of an attention: scale, masks, softmax, guards.
+//! What happens to the scores of an attention: scale, masks, cap, softmax.
 
-use std::collections::HashMap;
-
-use fusewright_ir::ops::{Binary, Contraction, Copy, Normalization, Pointwise, Unary, View};
+use fusewright_ir::ops::{Binary, Contraction, Normalization, Pointwise, Unary};
 use fusewright_ir::{NodeId, Op, ValueId};
 use fusewright_pattern::{AttentionSite, MaskKind};
 
-use crate::document::{Document, Slot};
+use super::fills::Fills;
+use super::path::{Hop, path};
 use crate::facts::Facts;
 use crate::layout::{Layout, Step, extent_of, regrouped};
-use crate::literal;
 
 /// Most steps between the products.
-const STEPS: usize = 64;
+pub(super) const STEPS: usize = 64;
 /// A number that hides a key however large the scores are.
 pub(super) const HIDDEN: f64 = -1e9;
 
@@ -71,67 +69,6 @@ pub(crate) struct Steps {
     pub(crate) softmax: NodeId,
 }
 
-#[derive(Clone, Copy)]
-struct Hop {
-    node: NodeId,
-    operand: usize,
-    output: ValueId,
-}
-
-/// The numbers that nodes of a document choose between, where they are numbers.
-pub(crate) struct Fills {
-    numbers: HashMap<String, [Option<f64>; 2]>,
-    /// What only repeats or re-describes its operand, by result.
-    moved: HashMap<String, String>,
-}
-
-impl Fills {
-    /// Looks at both branches of every Where.
-    pub(crate) fn of(document: &Document) -> Self {
-        let constants = document.constants();
-        let number = |name: Option<&String>| {
-            let values = literal::floats(constants.get(name?.as_str())?)?;
-            let (&first, rest) = values.split_first()?;
-            rest.iter().all(|value| value.to_bits() == first.to_bits()).then_some(f64::from(first))
-        };
-        let choices = document.slots.iter().map(Slot::node).filter(|node| node.is("Where"));
-        let fills = choices.filter_map(|node| {
-            let branches = [1, 2].map(|at| number(node.inputs.get(at)));
-            Some((node.outputs.first()?.clone(), branches))
-        });
-        let numbers = fills.collect();
-        let moves = ["Expand", "Unsqueeze", "Squeeze", "Reshape", "Slice", "Transpose", "Identity"];
-        let nodes = document.slots.iter().map(Slot::node);
-        let same = nodes.filter(|node| moves.iter().any(|op| node.is(op)));
-        let same = same.filter_map(|node| Some((node.outputs.first()?.clone(), node.inputs.first()?.clone())));
-        Self { numbers, moved: same.collect() }
-    }
-
-    /// A value that is one of two finite numbers everywhere.
-    pub(crate) fn is_finite(&self, name: &str) -> bool {
-        let mut name = name;
-        for _ in 0..STEPS {
-            match self.moved.get(name) {
-                Some(from) => name = from,
-                None => break,
-            }
-        }
-        let finite = |number: &Option<f64>| number.is_some_and(f64::is_finite);
-        self.numbers.get(name).is_some_and(|both| both.iter().all(finite))
-    }
-
-    /// The two numbers that a value is one of, as the node that gives it chooses.
-    pub(super) fn both(&self, name: &str) -> Option<[f64; 2]> {
-        let [yes, no] = *self.numbers.get(name)?;
-        Some([yes?, no?])
-    }
-
-    /// The number that stands where the other branch, an input of the node that gives this, does not.
-    fn beside(&self, output: Option<&str>, branch: usize) -> Option<f64> {
-        *self.numbers.get(output?)?.get(2_usize.checked_sub(branch)?)?
-    }
-}
-
 /// Reads the steps of an attention off a graph.
 pub(crate) fn steps(facts: &Facts, site: &AttentionSite, fills: &Fills) -> Result<Steps, Reason> {
     let graph = &facts.graph;
@@ -164,7 +101,10 @@ pub(crate) fn steps(facts: &Facts, site: &AttentionSite, fills: &Fills) -> Resul
         return Err("its operands are no matrices");
     };
     let lead = |extents: &[u64]| extents.iter().fold(1, |product: u64, &extent| product.saturating_mul(extent));
-    if q_lead != k_lead || q_lead != s_lead || lead(v_lead) != lead(q_lead) || width != head_dim || length != keys {
+    // One head of keys and values may serve all heads of queries.
+    let serves = |own: &[u64]| matches!((own, s_lead), (&[batch, 1], &[all, _]) if batch == all);
+    let (k_fits, v_fits) = (k_lead == s_lead || serves(k_lead), lead(v_lead) == lead(s_lead) || serves(v_lead));
+    if q_lead != s_lead || !k_fits || !v_fits || width != head_dim || length != keys {
         return Err("its operands broadcast");
     }
     if s.contains(&0) {
@@ -198,40 +138,6 @@ pub(crate) fn steps(facts: &Facts, site: &AttentionSite, fills: &Fills) -> Resul
     let only = |terms: &[Term]| matches!(terms, [term] if !term.varies);
     found.causal = only(&found.terms) && site.mask == MaskKind::Causal && !site.bias && queries == keys;
     Ok(found)
-}
-
-/// The way from the product to a value, the nearest step to the value last.
-fn path(facts: &Facts, value: ValueId, product: NodeId, budget: &mut usize) -> Option<Vec<Hop>> {
-    *budget = budget.checked_sub(1)?;
-    let graph = &facts.graph;
-    let id = graph.producer(value)?;
-    if id == product {
-        return Some(Vec::new());
-    }
-    let node = graph.node(id);
-    let mut operands: Vec<usize> = match &node.op {
-        _ if facts.scaled(id).is_some() => facts.scaled(id).map(|(operand, _)| operand).into_iter().collect(),
-        Op::View(_) | Op::Pointwise(Pointwise::Unary(Unary::Tanh)) => vec![0],
-        Op::Copy(copy) if matches!(**copy, Copy::Contiguous | Copy::Clone) => vec![0],
-        Op::Pointwise(Pointwise::Binary(Binary::Add)) => vec![0, 1],
-        Op::Pointwise(Pointwise::Where) => vec![1, 2],
-        _ => return None,
-    };
-    operands.sort_by_key(|&operand| {
-        let elements = node
-            .inputs
-            .get(operand)
-            .map_or(0, |&input| graph.tensor(input).map_or(0, fusewright_ir::TensorType::elements));
-        std::cmp::Reverse(elements)
-    });
-    for operand in operands {
-        let Some(&input) = node.inputs.get(operand) else { continue };
-        if let Some(mut hops) = path(facts, input, product, budget) {
-            hops.push(Hop { node: id, operand, output: value });
-            return Some(hops);
-        }
-    }
-    None
 }
 
 impl Steps {
@@ -331,54 +237,6 @@ impl Steps {
             varies: facts.varies[mask.index()],
         });
         Ok(())
-    }
-
-    /// Follows the weights from the softmax to the product with the values.
-    fn behind(
-        &mut self,
-        facts: &Facts,
-        fills: &Fills,
-        output: ValueId,
-        weights: ValueId,
-        end: NodeId,
-    ) -> Result<(), Reason> {
-        let graph = &facts.graph;
-        let mut current = output;
-        for _ in 0..STEPS {
-            if facts.is_result(current) {
-                return Err("its weights are a result of the model");
-            }
-            let readers = facts.consumers.of_value(current);
-            if current == weights {
-                return if readers == [end] { Ok(()) } else { Err("its weights are read elsewhere too") };
-            }
-            let is_guard = |id: &&NodeId| matches!(graph.node(**id).op, Op::Pointwise(Pointwise::Unary(Unary::IsNan)));
-            let guards: Vec<NodeId> = readers.iter().filter(is_guard).copied().collect();
-            let others: Vec<NodeId> = readers.iter().filter(|id| !is_guard(id)).copied().collect();
-            let &[next] = &others[..] else { return Err("its weights are read elsewhere too") };
-            let node = graph.node(next);
-            let &[result] = &node.outputs[..] else { return Err("its weights are split") };
-            let made_by_guard = |value: Option<&ValueId>| {
-                let maker = value.and_then(|&value| graph.producer(value));
-                maker.is_some_and(|maker| guards == [maker])
-                    && value.is_some_and(|&value| facts.consumers.of_value(value) == [next])
-            };
-            match &node.op {
-                Op::Pointwise(Pointwise::Where)
-                    if made_by_guard(node.inputs.first())
-                        && node.inputs.get(2) == Some(&current)
-                        && fills.beside(facts.name(result), 2) == Some(0.0) =>
-                {
-                    self.guarded = true;
-                }
-                Op::Pointwise(Pointwise::Dropout { training: false, .. }) if guards.is_empty() => {}
-                Op::View(view) if guards.is_empty() && matches!(**view, View::Reshape { .. } | View::Alias) => {}
-                Op::Copy(copy) if guards.is_empty() && matches!(**copy, Copy::Contiguous | Copy::Clone) => {}
-                _ => return Err("a step between softmax and values is of an unknown kind"),
-            }
-            current = result;
-        }
-        Err("its weights take too many steps")
     }
 }
 

@@ -239,3 +239,46 @@ fn rows_without_a_visible_key_stay_zero() {
     let names = ops(&after);
     assert_eq!(names[names.len() - 3..], ["MultiHeadAttention", "IsNaN", "Where"]);
 }
+
+#[test]
+fn one_head_of_keys_for_all_is_not_repeated() {
+    let mut model = Model::new(23);
+    model.input("x", &ROWS, F32).ints("split", &[0, 0, 4, 8]).ints("one", &[0, 0, 1, 8]).ints("join", &[0, 0, 32]);
+    model.number("scale", 0.25);
+    for (name, width, heads) in [("q", 32, "split"), ("k", 8, "one"), ("v", 8, "one")] {
+        let [weight, rows, apart, moved] = ["w", "rows", "apart", "heads"].map(|part| format!("{part}_{name}"));
+        model.weight(&weight, &[32, width]).node("MatMul", &["x", &weight], &rows, vec![]);
+        model.node("Reshape", &[&rows, heads], &apart, vec![]);
+        model.perm(&apart, &moved, if name == "k" { &[0, 2, 3, 1] } else { &[0, 2, 1, 3] });
+    }
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    softmax(&mut model, "scaled", -1);
+    end(&mut model);
+    let after = written(&rewritten(&model.bytes(), Target::Onnx));
+    assert_eq!(ops(&after), ["MatMul", "MatMul", "MatMul", "Attention"]);
+    let node = nodes(&after).pop().unwrap();
+    assert_eq!((node.int("q_num_heads", 0), node.int("kv_num_heads", 0)), (4, 1));
+    assert_eq!(node.inputs, ["rows_q", "rows_k", "rows_v"]);
+}
+
+/// A mask that the caller gives, with this number where it hides.
+fn masked_by_caller(hidden: f32) -> Vec<String> {
+    let mut model = Model::new(23);
+    heads(&mut model);
+    model.input("seen", &[Dim::Open("batch"), Dim::Fixed(1), Dim::Open("seq"), Dim::Open("seq")], 9);
+    model.number("zero", 0.0).number("hidden", hidden).node("Where", &["seen", "zero", "hidden"], "mask", vec![]);
+    model.node("MatMul", &["heads_q", "heads_k"], "scores", vec![]).node("Mul", &["scores", "scale"], "scaled", vec![]);
+    model.node("Add", &["scaled", "mask"], "masked", vec![]);
+    softmax(&mut model, "masked", -1);
+    end(&mut model);
+    ops(&written(&rewritten(&model.bytes(), Target::Onnx)))
+}
+
+#[test]
+fn the_lowest_number_is_not_handed_to_the_standard_operator() {
+    assert!(masked_by_caller(f32::MIN).contains(&"Max".to_owned()));
+    for hidden in [-1e9, f32::NEG_INFINITY] {
+        let found = masked_by_caller(hidden);
+        assert!(found.contains(&"Attention".to_owned()) && !found.contains(&"Max".to_owned()), "{found:?}");
+    }
+}

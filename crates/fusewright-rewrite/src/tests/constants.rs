@@ -60,3 +60,19 @@ fn reshapes_and_casts_that_change_nothing_go() {
     model.output("y", &ROWS);
     assert_eq!(ops(&written(&rewritten(&model.bytes(), Target::Ort))), ["Slice", "Relu"]);
 }
+
+#[test]
+fn nothing_is_read_off_a_shape_that_is_assumed() {
+    // The result of an unknown operator may have any shape; the reader goes on with that of its operand.
+    let made = |op: &str| {
+        let mut model = Model::new(17);
+        model.input("x", &[Dim::Fixed(4), Dim::Fixed(8)], F32).ints("shape", &[4, 8]).ints("axis", &[0]);
+        model.node(op, &["x"], "h", vec![]).node("Reshape", &["h", "shape"], "r", vec![]);
+        model.node("Shape", &["h"], "extents", vec![]).node("Gather", &["extents", "axis"], "n", vec![]);
+        model.node("Expand", &["r", "n"], "y", vec![]).output("y", &[Dim::Open("a"), Dim::Open("b")]);
+        ops(&written(&rewritten(&model.bytes(), Target::Ort)))
+    };
+    assert_eq!(made("Frobnicate"), ["Frobnicate", "Reshape", "Shape", "Gather", "Expand"]);
+    let known = made("Relu");
+    assert!(!known.contains(&"Reshape".to_owned()) && !known.contains(&"Shape".to_owned()), "{known:?}");
+}

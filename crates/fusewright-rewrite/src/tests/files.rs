@@ -6,7 +6,7 @@ use super::model::{Dim, Model};
 use super::{graph, rewritten, written};
 use crate::emit::F32;
 use crate::message::{Entry, TensorMessage};
-use crate::tensors::Payload;
+use crate::payload::Payload;
 use crate::{Options, Packing, Target, rewrite, wire};
 
 fn small() -> Model {

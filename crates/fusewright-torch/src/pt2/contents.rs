@@ -1,4 +1,5 @@
-//! Where the elements of weights and constants lie in an archive, by the archive's tables.
+//! Where the elements of weights and constants lie in an archive, by the archive's tables or by the containers that they
+//! are saved in.
 
 use fusewright_ir::{Content, Contents, DType, Stored};
 
@@ -6,16 +7,30 @@ use super::Pt2Error;
 use super::archive::Archive;
 use super::argument::Extent;
 use super::layout::Layout;
+use super::saved::Saved;
 use super::schema::{Weight, WeightsTable};
 use super::{codes, json};
 use crate::fx::symbols;
 
-/// Notes every tensor whose file is in the archive.
-pub(super) fn find(archive: &Archive<'_>, layout: &Layout) -> Result<Contents, Pt2Error> {
+/// Notes every tensor whose elements are in the archive. Says in `notes` which containers cannot be read: a plan does not
+/// need them.
+pub(super) fn find(archive: &Archive<'_>, layout: &Layout, notes: &mut Vec<String>) -> Result<Contents, Pt2Error> {
     let mut contents = Contents::default();
     let tables = [(&layout.weights_table, &layout.weights_folder), (&layout.constants_table, &layout.constants_folder)];
-    for (table, folder) in tables {
-        let Some(entry) = table else { continue };
+    for ((table, folder), container) in tables.into_iter().zip(&layout.containers) {
+        let Some(entry) = table else {
+            if archive.size(container).is_some() {
+                match Saved::open(archive, container) {
+                    Ok(saved) => {
+                        for (name, stored) in saved.tensors() {
+                            contents.insert(name, Content::Stored(stored));
+                        }
+                    }
+                    Err(problem) => notes.push(format!("the weights cannot be found: {problem}")),
+                }
+            }
+            continue;
+        };
         let table: WeightsTable = json::parse(entry, &archive.read(entry)?)?;
         for (name, weight) in &table.config {
             if let Some(stored) = stored(archive, folder, weight) {

@@ -1,7 +1,8 @@
 //! Where things are in an archive, found by the names of entries, never by a version.
 //!
-//! torch 2.6 and 2.7 write `serialized_exported_program.json` beside pickled weights; later ones write
-//! `<root>/models/<name>.json`, `<root>/data/weights/…` and a table of the weights.
+//! torch 2.6 and 2.7 write `serialized_exported_program.json` beside weights and constants, a container of `torch.save`
+//! each. Later ones write `<root>/models/<name>.json`; torch 2.8 such containers below `<root>/data`, the newest a file
+//! for each weight and a table of them.
 
 use super::Pt2Error;
 use super::archive::Archive;
@@ -9,6 +10,7 @@ use super::archive::Archive;
 /// The program of the flat layout, and its weights.
 const FLAT_PROGRAM: &str = "serialized_exported_program.json";
 const FLAT_WEIGHTS: &str = "serialized_state_dict.pt";
+const FLAT_CONSTANTS: &str = "serialized_constants.pt";
 
 /// The name that a program has when it is the only one, and the folder of an archive that was not saved to a path.
 const USUAL_NAME: &str = "model";
@@ -27,6 +29,8 @@ pub(super) struct Layout {
     pub(super) constants_table: Option<String>,
     /// What its file names are relative to.
     pub(super) constants_folder: String,
+    /// Where weights and constants are where there are no tables: a container of `torch.save` each.
+    pub(super) containers: [String; 2],
     /// What to call the graph.
     pub(super) name: String,
 }
@@ -66,8 +70,10 @@ impl Layout {
         let constants_table = format!("{constants_folder}{name}_constants_config.json");
         let title = root.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
         let title = if matches!(title, "" | UNNAMED_ROOT) { name } else { title };
+        let containers = [format!("{weights_folder}{name}.pt"), format!("{constants_folder}{name}.pt")];
         Ok(Self {
             program: path.to_owned(),
+            containers,
             weights_table: archive.size(&weights_table).map(|_| weights_table),
             weights_folder,
             constants_table: archive.size(&constants_table).map(|_| constants_table),
@@ -79,6 +85,7 @@ impl Layout {
     fn flat() -> Self {
         Self {
             program: FLAT_PROGRAM.to_owned(),
+            containers: [FLAT_WEIGHTS.to_owned(), FLAT_CONSTANTS.to_owned()],
             weights_table: None,
             weights_folder: String::new(),
             constants_table: None,

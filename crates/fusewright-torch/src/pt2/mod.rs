@@ -26,7 +26,9 @@ mod error;
 mod json;
 mod layout;
 mod outputs;
+mod pickle;
 mod regions;
+mod saved;
 mod schema;
 mod signature;
 mod srepr;
@@ -57,7 +59,7 @@ pub fn read(archive: &[u8], bindings: &Bindings) -> Result<Loaded, Pt2Error> {
     let mut loaded = crate::fx::read::graph(&converted.document, &dims.bindings).map_err(Pt2Error::Graph)?;
     fusewright_ir::verify(&loaded.graph).map_err(|error| Pt2Error::Graph(error.into()))?;
     loaded.warnings.splice(0..0, converted.warnings);
+    loaded.contents = contents::find(&archive, &layout, &mut notes)?;
     loaded.notes.extend(notes);
-    loaded.contents = contents::find(&archive, &layout)?;
     Ok(loaded)
 }

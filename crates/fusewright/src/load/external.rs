@@ -47,6 +47,12 @@ impl<'a> Neighbours<'a> {
     }
 }
 
+/// The content of a file in a model's folder, mapped, wherever it leads; the name has been checked to hold no folder.
+pub(crate) fn map_linked(folder: &Path, name: &str) -> Option<Bytes> {
+    let path = folder.join(name);
+    map(&File::open(&path).ok()?, &path.display().to_string()).ok()
+}
+
 /// The content of a file in a model's folder, mapped; `None` where it is not there or a link leads out of the folder.
 pub(crate) fn map_beside(folder: &Path, name: &str) -> Option<Bytes> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

@@ -8,6 +8,6 @@ mod read;
 mod rewrite;
 
 pub(crate) use content::{Content, find};
-pub(crate) use external::map_beside;
+pub(crate) use external::{map_beside, map_linked};
 pub(crate) use read::{ReadOptions, read, reader_of};
 pub(crate) use rewrite::{rewrite, with_files};

@@ -62,13 +62,14 @@ fn onnx(content: &Content, bindings: &Bindings) -> Result<Loaded, Error> {
     loaded.map_err(|problem| Error::Onnx { path: content.source.clone(), problem })
 }
 
-/// A graph from a configuration, its parameters compared with the weights' header where one lies beside it.
+/// A graph from a configuration, and its weights where a checkpoint lies beside it.
 fn config(content: &Content, options: &ReadOptions) -> Result<Loaded, Error> {
     let hf_options = hf::Options { bindings: options.bindings.clone(), phase: options.phase.unwrap_or(Phase::Prefill) };
     let failed = |problem| Error::Config { path: content.source.clone(), problem };
     let mut loaded = hf::read(&content.bytes, &hf_options).map_err(failed)?;
-    let parameters = hf::parameters(&loaded.graph);
-    loaded.notes.extend(checkpoint::compare(parameters, &Neighbours::of(content)));
+    // Until it gets the name of its file, a graph has that of its model type.
+    let model_type = loaded.graph.name.clone();
+    checkpoint::attach(&mut loaded, &model_type, &Neighbours::of(content));
     Ok(loaded)
 }
 
