@@ -75,11 +75,7 @@ impl Layout {
 
     /// The one that this convolution runs faster in.
     pub fn fastest(product: &Gemm) -> Self {
-        let slow = if product.n == 1 {
-            product.k > Self::WINDOW_TAPS
-        } else {
-            !Self::has_kernel_for_groups(product)
-        };
+        let slow = if product.n == 1 { product.k > Self::WINDOW_TAPS } else { !Self::has_kernel_for_groups(product) };
         if product.batch > 1 && slow { Layout::ChannelsFirst } else { Layout::ChannelsLast }
     }
 }

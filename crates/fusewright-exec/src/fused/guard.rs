@@ -24,13 +24,12 @@ impl Compiler<'_> {
         if otherwise != weights || self.is_output(weights) || !self.is_zero(zeros) {
             return None;
         }
-        let mut nodes = Vec::new();
-        let unseen = match self.row_without_key(condition, scores, &mut nodes) {
-            Some(()) => Unseen::Zero,
-            None => {
-                nodes = vec![self.inner(condition, |op| matches!(op, Op::Pointwise(Pointwise::Unary(Unary::IsNan))))?];
-                (self.graph.node(nodes[0]).inputs.first() == Some(&weights)).then_some(Unseen::ZeroForNotANumber)?
-            }
+        let (mut nodes, unseen) = if let Some(nodes) = self.row_without_key(condition, scores) {
+            (nodes, Unseen::Zero)
+        } else {
+            let asks = self.inner(condition, |op| matches!(op, Op::Pointwise(Pointwise::Unary(Unary::IsNan))))?;
+            let of_weights = self.graph.node(asks).inputs.first() == Some(&weights);
+            (vec![asks], of_weights.then_some(Unseen::ZeroForNotANumber)?)
         };
         nodes.push(choice);
         let readers = self.consumers.of_value(weights);
@@ -39,26 +38,33 @@ impl Compiler<'_> {
         inside.then_some(Guard { nodes, result, unseen })
     }
 
-    /// The condition holds where no score of a row is above minus infinity: `not any(not (scores = -∞))`, or
+    /// The nodes of a condition that holds where no score of a row is above minus infinity: `not any(not (scores = -∞))`, or
     /// `all(scores = -∞)`.
-    fn row_without_key(&self, condition: ValueId, scores: ValueId, nodes: &mut Vec<NodeId>) -> Option<()> {
+    fn row_without_key(&self, condition: ValueId, scores: ValueId) -> Option<Vec<NodeId>> {
         let denies = |op: &Op| matches!(op, Op::Pointwise(Pointwise::Unary(Unary::LogicalNot)));
-        let folds = |wanted: ReduceKind| move |op: &Op| matches!(op, Op::Reduction(Reduction::Reduce { kind, axes, keep: true }) if *kind == wanted && matches!(axes[..], [-1]));
+        let folds = |op: &Op, wanted: ReduceKind| match op {
+            Op::Reduction(Reduction::Reduce { kind, axes, keep: true }) => *kind == wanted && matches!(axes[..], [-1]),
+            _ => false,
+        };
+        let mut nodes = Vec::new();
         let operand = |id: NodeId| self.graph.node(id).inputs.first().copied();
         let hidden = if let Some(outer) = self.inner(condition, denies) {
-            let any = self.inner(operand(outer)?, folds(ReduceKind::Any))?;
+            let any = self.inner(operand(outer)?, |op| folds(op, ReduceKind::Any))?;
             let seen = self.inner(operand(any)?, denies)?;
             nodes.extend([outer, any, seen]);
             operand(seen)?
         } else {
-            let all = self.inner(condition, folds(ReduceKind::All))?;
+            let all = self.inner(condition, |op| folds(op, ReduceKind::All))?;
             nodes.push(all);
             operand(all)?
         };
-        let hides = |op: &Op| matches!(op, Op::Pointwise(Pointwise::WithScalar { kind: Binary::Eq, scalar, .. }) if *scalar == f64::NEG_INFINITY);
+        let hides = |op: &Op| match op {
+            Op::Pointwise(Pointwise::WithScalar { kind: Binary::Eq, scalar, .. }) => *scalar == f64::NEG_INFINITY,
+            _ => false,
+        };
         let compared = self.inner(hidden, hides)?;
         nodes.push(compared);
-        (operand(compared) == Some(scores)).then_some(())
+        (operand(compared) == Some(scores)).then_some(nodes)
     }
 
     /// The maker of a value that nothing else reads, if its op is of a kind.

@@ -61,7 +61,9 @@ pub(crate) fn loop_of(graph: &Graph, node: &Node) -> Option<Loop> {
     match &node.op {
         Op::Pointwise(_) | Op::View(_) | Op::Scatter(Scatter::Write { .. }) => Some(Loop::pointwise(result)),
         Op::Copy(copy) => Some(match &**copy {
-            Copy::Concat { .. } | Copy::Stack { .. } | Copy::Pad { .. } => Loop { joins: true, ..Loop::pointwise(result) },
+            Copy::Concat { .. } | Copy::Stack { .. } | Copy::Pad { .. } => {
+                Loop { joins: true, ..Loop::pointwise(result) }
+            }
             _ => Loop::pointwise(result),
         }),
         Op::Gather(_) => Some(Loop::reading_elsewhere(result)),

@@ -43,7 +43,8 @@ pub(super) fn written_out(attention: &Attention, apart: [bool; 3], compiled: boo
     let both_ways = score_bytes.saturating_mul(2);
 
     let spread = |operand: usize| apart[operand] && !compiled;
-    let gathered = |rows: u64, cols: u64| pass(StreamKind::Copy, rows, cols, wide.bytes(elements(rows, cols)).saturating_mul(2));
+    let gathered =
+        |rows: u64, cols: u64| pass(StreamKind::Copy, rows, cols, wide.bytes(elements(rows, cols)).saturating_mul(2));
 
     let mut kernels = Vec::new();
     if wide != narrow {
