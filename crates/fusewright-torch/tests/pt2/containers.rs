@@ -37,7 +37,8 @@ fn elements(archive: &[u8], stored: &Stored, shape: &[usize]) -> Vec<f64> {
 fn flat(value: &Value) -> Vec<f64> {
     match value {
         Value::Array(rows) => rows.iter().flat_map(flat).collect(),
-        number => vec![number.as_f64().unwrap()],
+        #[allow(clippy::cast_possible_truncation, reason = "the numbers were single precision when they were written")]
+        number => vec![f64::from(number.as_f64().unwrap() as f32)],
     }
 }
 
