@@ -7,10 +7,10 @@ import json
 import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
+from accuracy.export_index import Export, exports
 from accuracy.model_scores import Row
 
 TIME_LIMIT_S = 120
@@ -18,36 +18,6 @@ TIME_LIMIT_S = 120
 
 WORKERS = 2
 """Plans made side by side."""
-
-
-@dataclass(frozen=True)
-class Export:
-    """An exported model: a row of the index that `timm_exports` writes."""
-
-    model: str
-    img: int
-    family: str
-    file: str
-    batch: int
-    mega_params: float
-    problem: str
-
-
-def exports(folder: Path) -> list[Export]:
-    """The index of a folder."""
-    with (folder / "index.csv").open(newline="") as file:
-        return [
-            Export(
-                row["model"],
-                int(row["img"]),
-                row["family"],
-                row["file"],
-                int(row["batch"]),
-                float(row["mega_params"]),
-                row["problem"],
-            )
-            for row in csv.DictReader(file)
-        ]
 
 
 class Planner:

@@ -33,6 +33,8 @@ from timm.utils import reparameterize_model
 from torch import nn
 from torch.export import ExportedProgram
 
+from accuracy.export_index import Export, exports
+
 LARGEST_BATCH = 256
 """Above it, a time per image no longer depends on the batch."""
 
@@ -58,19 +60,6 @@ class Measured:
     img: int
     gmacs: float
     batch: int
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A row of `index.csv`, with the parameters of the export in 1e6; `problem` is empty where there is none."""
-
-    model: str
-    img: int
-    family: str
-    file: str
-    batch: int
-    mega_params: float
-    problem: str
 
 
 class TookTooLong(Exception):
@@ -186,7 +175,7 @@ def time_limit(seconds: int) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def export_row(row: Measured, folder: Path) -> list[Exported]:
+def export_row(row: Measured, folder: Path) -> list[Export]:
     """Exports one model and says what became of it.
 
     A model whose parallel branches can be folded into one, as some are before they are timed, is exported both ways.
@@ -209,7 +198,7 @@ def export_row(row: Measured, folder: Path) -> list[Exported]:
         problem = f"{type(error).__name__}: {first[0][:160]}"
     found.insert(0, (name, size, "" if name else problem))
     family = family_of(row.model)
-    return [Exported(row.model, row.img, family, name, row.batch, *rest) for name, *rest in found]
+    return [Export(row.model, row.img, family, name, row.batch, *rest) for name, *rest in found]
 
 
 def mega_params(model: nn.Module) -> float:
@@ -233,15 +222,13 @@ def main() -> int:
     index = arguments.folder / "index.csv"
     done = set()
     if index.exists():
-        with index.open(newline="") as file:
-            done = {(row["model"], int(row["img"])) for row in csv.DictReader(file)}
+        done = {(export.model, export.img) for export in exports(arguments.folder)}
     else:
         with index.open("w", newline="") as file:
-            csv.writer(file).writerow([field.name for field in fields(Exported)])
+            csv.writer(file).writerow([field.name for field in fields(Export)])
     rows = measured(arguments.pairs)
     if arguments.without:
-        with (arguments.without / "index.csv").open(newline="") as file:
-            known = {row["model"] for row in csv.DictReader(file)}
+        known = {export.model for export in exports(arguments.without)}
         rows = [row for row in rows if row.model not in known]
     rows = chosen(rows, arguments.per_family, arguments.largest)
     for row in rows:
