@@ -53,7 +53,7 @@ impl fmt::Display for DataError {
     }
 }
 
-/// What `python/accuracy/time_kernels.py` measured, which is part of the project.
+/// What scripts of `python/accuracy` measured, which is part of the project.
 const OWN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../python/accuracy/measured/h100-sxm");
 
 /// All rows that coefficients are fitted to.
@@ -63,6 +63,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Row>, DataError> {
     rows.extend(table(folder, "neusight_ops.csv", operator)?);
     rows.extend(table(folder, "flash_attention_h100.csv", unfused)?);
     rows.extend(table(Path::new(OWN), "kernels.csv", pass)?);
+    rows.extend(table(Path::new(OWN), "timm-ops.csv", norm)?);
     Ok(rows)
 }
 
@@ -183,7 +184,7 @@ fn operator(row: &OperatorRow) -> Result<Option<Row>, String> {
     };
     let (class, kind, passes) = match row.op.as_str() {
         "softmax" => (Class::Softmax, StreamKind::Softmax, 2),
-        "ln" => (Class::LayerNorm, StreamKind::LayerNorm, 2),
+        "ln" => (Class::LayerNorm, StreamKind::BlockNorm, 2),
         "add" | "mul" | "div" | "pow" => (Class::Elementwise, StreamKind::Pointwise, 3),
         _ => (Class::Elementwise, StreamKind::Pointwise, 2),
     };
@@ -224,6 +225,32 @@ fn pass(row: &PassRow) -> Result<Option<Row>, String> {
     let (device, us) = (device("h100_sxm")?, row.measured_us);
     let held_out = held_out(&format!("{rows},{cols}"));
     Ok(Some(Row { device, class: Class::Pass, kernels: vec![kernel], us, eager: false, held_out }))
+}
+
+#[derive(Deserialize)]
+struct LaunchedRow {
+    op: String,
+    shapes: String,
+    count: f64,
+    total_us: f64,
+}
+
+/// Norms of 16-bit rows in whole models, the only ones of short rows. Of the other operators of that table only what
+/// PyTorch launches was used, not what it takes.
+fn norm(row: &LaunchedRow) -> Result<Option<Row>, String> {
+    if row.op != "aten::native_layer_norm" {
+        return Ok(None);
+    }
+    let shapes: Vec<Vec<u64>> = serde_json::from_str(&row.shapes).map_err(|error| format!("shapes: {error}"))?;
+    let Some((cols, outer)) = shapes.first().and_then(|shape| shape.split_last()) else {
+        return Err("shapes: the first operand has no axes; expected [batch, …, channels]".to_owned());
+    };
+    let (rows, cols, dtype) = (outer.iter().product::<u64>(), *cols, DType::F16);
+    let (flops, bytes) = (rows * cols, 2 * dtype.bytes(rows * cols));
+    let kernel = Kernel::Stream(Stream { kind: StreamKind::BlockNorm, rows, cols, dtype, flops, bytes });
+    let (device, us) = (device("h100_sxm")?, row.total_us / row.count);
+    let held_out = held_out(&format!("{rows},{cols}"));
+    Ok(Some(Row { device, class: Class::LayerNorm, kernels: vec![kernel], us, eager: false, held_out }))
 }
 
 #[derive(Deserialize)]

@@ -121,8 +121,11 @@ pub(crate) const SETS: &[Set] = &[
         // Norms.
         classes: &[Class::LayerNorm],
         families: &["ampere", "volta"],
-        bounds: &[(2.0, 200.0); 5],
-        fields: |it| it.stream.norm.iter_mut().collect(),
+        bounds: &[(200.0, 500.0), (50.0, 400.0), (0.2, 0.6), (0.61, 1.5), (1.0, 8.0)],
+        fields: |it| {
+            let set = &mut it.stream.norm;
+            vec![&mut set.row_cycles, &mut set.step_cycles, &mut set.kept, &mut set.lost, &mut set.overlap]
+        },
     },
     Set {
         // Element by element in a launch graph, where the host has no part in the time.

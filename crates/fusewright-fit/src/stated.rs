@@ -1,7 +1,8 @@
 //! Coefficients that are not fitted: starting points, and what is published about families that the data lack.
 
 use fusewright_cost::time::gpu::{
-    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, QuantiseCoefficients, StreamCoefficients,
+    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, NormCoefficients, QuantiseCoefficients,
+    StreamCoefficients,
 };
 
 /// Where every fit starts. Energies of matrix units are 0, which bounds nothing, where no family is known.
@@ -27,7 +28,7 @@ pub(crate) const START: Coefficients = Coefficients {
         softmax: [0.85, 0.79, 0.78, 0.77, 0.54],
         softmax_uneven: 0.85,
         softmax_half: 0.6,
-        norm: [80.0, 90.0, 22.0, 18.0, 18.0],
+        norm: NormCoefficients { row_cycles: 300.0, step_cycles: 200.0, kept: 0.4, lost: 0.9, overlap: 4.0 },
         start_us: 0.5,
     },
     errors: Errors {

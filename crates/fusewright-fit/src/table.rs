@@ -8,7 +8,8 @@ const HEAD: &str = "\
 //! Coefficients by family. Written by `cargo run --release -p fusewright-fit`: do not edit by hand.
 
 use super::coefficients::{
-    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, QuantiseCoefficients, StreamCoefficients,
+    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, NormCoefficients, QuantiseCoefficients,
+    StreamCoefficients,
 };
 
 /// What families get that nothing was measured on.

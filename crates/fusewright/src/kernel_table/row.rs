@@ -54,7 +54,7 @@ impl Row<'_> {
             "attention" => self.attention(),
             "pointwise" => self.stream(StreamKind::Pointwise, 1),
             "softmax" => self.stream(StreamKind::Softmax, 5),
-            "layernorm" => self.stream(StreamKind::LayerNorm, 7),
+            "layernorm" => self.stream(StreamKind::BlockNorm, 7),
             "rmsnorm" => self.stream(StreamKind::RmsNorm, 4),
             _ => Err(self.wrong("op", COLUMNS[0].1)),
         }

@@ -59,6 +59,21 @@ pub struct AttentionCoefficients {
 /// logarithm.
 pub type ByRow = [f64; 5];
 
+/// Norms over rows.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NormCoefficients {
+    /// Cycles of a multiprocessor for a row that has a block of threads to itself, however short it is.
+    pub row_cycles: f64,
+    /// Cycles for each 512 elements of such a row.
+    pub step_cycles: f64,
+    /// Share of the last cache that rows under way may take and be found there when they are read again.
+    pub kept: f64,
+    /// Share from which on main memory is read again for all of them.
+    pub lost: f64,
+    /// How the blocks overlap with memory: the exponent of their joint norm.
+    pub overlap: f64,
+}
+
 /// Passes over memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StreamCoefficients {
@@ -72,8 +87,8 @@ pub struct StreamCoefficients {
     pub softmax_uneven: f64,
     /// Softmax of 16-bit elements, share of the memory rate whatever the length of its rows.
     pub softmax_half: f64,
-    /// Norms: bytes that a multiprocessor folds in a clock, after they were read and before they are written.
-    pub norm: ByRow,
+    /// Norms over rows.
+    pub norm: NormCoefficients,
     /// Time beyond the launch floor, µs.
     pub start_us: f64,
 }

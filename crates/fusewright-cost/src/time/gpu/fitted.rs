@@ -1,7 +1,8 @@
 //! Coefficients by family. Written by `cargo run --release -p fusewright-fit`: do not edit by hand.
 
 use super::coefficients::{
-    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, QuantiseCoefficients, StreamCoefficients,
+    AttentionCoefficients, Coefficients, Errors, GemmCoefficients, NormCoefficients, QuantiseCoefficients,
+    StreamCoefficients,
 };
 
 /// What families get that nothing was measured on.
@@ -61,7 +62,7 @@ pub(super) const SHARED: Coefficients = Coefficients {
         softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
         softmax_uneven: 0.833,
         softmax_half: 0.627,
-        norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+        norm: NormCoefficients { row_cycles: 310.617, step_cycles: 220.181, kept: 0.379, lost: 0.748, overlap: 4.11 },
         start_us: 0.5,
     },
     errors: Errors {
@@ -71,7 +72,7 @@ pub(super) const SHARED: Coefficients = Coefficients {
         attention: 0.204,
         pointwise: 0.033,
         softmax: 0.102,
-        norm: 0.141,
+        norm: 0.048,
     },
 };
 
@@ -135,7 +136,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.616,
-                norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+                norm: NormCoefficients {
+                    row_cycles: 310.617,
+                    step_cycles: 220.181,
+                    kept: 0.379,
+                    lost: 0.748,
+                    overlap: 4.11,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -145,7 +152,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.065,
                 pointwise: 0.046,
                 softmax: 0.102,
-                norm: 0.141,
+                norm: 0.019,
             },
         },
     ),
@@ -207,7 +214,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.88, 0.797, 0.828, 0.95, 0.453],
                 softmax_uneven: 0.835,
                 softmax_half: 0.627,
-                norm: [95.768, 114.972, 22.689, 18.531, 19.214],
+                norm: NormCoefficients {
+                    row_cycles: 200.0,
+                    step_cycles: 240.861,
+                    kept: 0.392,
+                    lost: 0.776,
+                    overlap: 3.75,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -217,7 +230,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.009,
                 softmax: 0.029,
-                norm: 0.02,
+                norm: 0.019,
             },
         },
     ),
@@ -279,7 +292,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.901, 0.706, 0.767, 0.516, 0.435],
                 softmax_uneven: 0.884,
                 softmax_half: 0.627,
-                norm: [22.159, 14.94, 14.465, 14.684, 14.125],
+                norm: NormCoefficients {
+                    row_cycles: 200.006,
+                    step_cycles: 121.026,
+                    kept: 0.451,
+                    lost: 1.312,
+                    overlap: 2.473,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -289,7 +308,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.005,
                 softmax: 0.025,
-                norm: 0.006,
+                norm: 0.011,
             },
         },
     ),
@@ -351,7 +370,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
-                norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+                norm: NormCoefficients {
+                    row_cycles: 310.617,
+                    step_cycles: 220.181,
+                    kept: 0.379,
+                    lost: 0.748,
+                    overlap: 4.11,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -361,7 +386,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.033,
                 softmax: 0.102,
-                norm: 0.141,
+                norm: 0.048,
             },
         },
     ),
@@ -423,7 +448,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
-                norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+                norm: NormCoefficients {
+                    row_cycles: 310.617,
+                    step_cycles: 220.181,
+                    kept: 0.379,
+                    lost: 0.748,
+                    overlap: 4.11,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -433,7 +464,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.033,
                 softmax: 0.102,
-                norm: 0.141,
+                norm: 0.048,
             },
         },
     ),
@@ -495,7 +526,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
-                norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+                norm: NormCoefficients {
+                    row_cycles: 310.617,
+                    step_cycles: 220.181,
+                    kept: 0.379,
+                    lost: 0.748,
+                    overlap: 4.11,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -505,7 +542,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.033,
                 softmax: 0.102,
-                norm: 0.141,
+                norm: 0.048,
             },
         },
     ),
@@ -567,7 +604,13 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 softmax: [0.884, 0.79, 0.78, 0.933, 0.446],
                 softmax_uneven: 0.833,
                 softmax_half: 0.627,
-                norm: [73.799, 92.56, 21.34, 17.871, 17.689],
+                norm: NormCoefficients {
+                    row_cycles: 310.617,
+                    step_cycles: 220.181,
+                    kept: 0.379,
+                    lost: 0.748,
+                    overlap: 4.11,
+                },
                 start_us: 0.5,
             },
             errors: Errors {
@@ -577,7 +620,7 @@ pub(super) const FAMILIES: &[(&str, Coefficients)] = &[
                 attention: 0.204,
                 pointwise: 0.033,
                 softmax: 0.102,
-                norm: 0.141,
+                norm: 0.048,
             },
         },
     ),

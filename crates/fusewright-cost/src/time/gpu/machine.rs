@@ -15,6 +15,10 @@ pub(super) struct Machine {
     pub(super) units: f64,
     /// Main memory, bytes a second.
     pub(super) bandwidth: f64,
+    /// Last cache before that, bytes.
+    pub(super) last_level: Option<f64>,
+    /// Threads that a multiprocessor holds.
+    pub(super) threads: f64,
     /// General-purpose single-precision arithmetic, FLOP/s.
     pub(super) vector_peak: f64,
     /// Shortest kernel of a replayed launch graph, s.
@@ -34,6 +38,13 @@ impl Machine {
         Self {
             units: rate(device.units.count.value),
             bandwidth: rate(device.memory.bandwidth_gb_s.value * 1e9),
+            last_level: device
+                .memory
+                .last_level_mib
+                .as_ref()
+                .map(|it| it.value * f64::from(1 << 20))
+                .filter(|it| *it > 0.0),
+            threads: device.gpu.as_ref().map_or(2048.0, |it| f64::from(it.threads_per_unit.value)),
             vector_peak: rate(peak),
             floor: device.launch.floor_us.value.max(0.0) * 1e-6,
             clock: rate(device.units.clock_ghz.value * 1e9),

@@ -6,6 +6,7 @@ mod convolution;
 mod fitted;
 mod gemm;
 mod machine;
+mod norm;
 mod occupancy;
 mod stream;
 mod tiles;
@@ -18,7 +19,8 @@ use gemm::Unit;
 use machine::Machine;
 
 pub use coefficients::{
-    AttentionCoefficients, ByRow, Coefficients, Errors, GemmCoefficients, QuantiseCoefficients, StreamCoefficients,
+    AttentionCoefficients, ByRow, Coefficients, Errors, GemmCoefficients, NormCoefficients, QuantiseCoefficients,
+    StreamCoefficients,
 };
 pub use gemm::{Grid, grid};
 pub use occupancy::{Limit, Occupancy};

@@ -1,8 +1,8 @@
-//! Time of passes over memory: bytes at the share of the memory rate that such kernels reach, and for norms the time on
-//! chip that a row takes between its reading and its writing.
+//! Time of passes over memory: bytes at the share of the memory rate that such kernels reach.
 
 use super::coefficients::{ByRow, Coefficients};
-use super::machine::{Machine, overlapped};
+use super::machine::Machine;
+use super::norm;
 use crate::time::{Stream, StreamKind};
 
 /// Row length of the first figure of [`ByRow`], as a power of two; the next is one power up.
@@ -14,10 +14,6 @@ const RESIDENT_THREADS: f64 = 1536.0;
 /// Time of a thread for one interpolated value, s: four dependent reads. Found on whole models, see
 /// `docs/accuracy-models.md`.
 const RESAMPLE_STEP_S: f64 = 2.5e-7;
-/// Cycles of a multiprocessor for a row that has a block of threads to itself, and how that overlaps with memory. Found on
-/// the layer norms of eight models that PyTorch 2.11 ran on an H100, rows of 64 to 768 elements.
-const BLOCK_ROW_CYCLES: f64 = 345.0;
-const BLOCK_ROW_OVERLAP: f64 = 1.5;
 /// Share of the general-purpose rate that element-by-element arithmetic reaches.
 const ARITHMETIC_EFFICIENCY: f64 = 0.5;
 
@@ -52,15 +48,10 @@ pub(super) fn parts(machine: &Machine, stream: &Stream, coefficients: &Coefficie
             Parts { compute: arithmetic, memory, start, total: arithmetic.max(memory) + start }
         }
         StreamKind::LayerNorm | StreamKind::BlockNorm | StreamKind::RmsNorm => {
-            let memory = from_memory(set.pointwise);
-            let on_chip = bytes / (machine.units * machine.clock * by_row(&set.norm, stream.cols));
-            let blocks = match stream.kind {
-                StreamKind::BlockNorm => stream.rows as f64 * BLOCK_ROW_CYCLES / (machine.units * machine.clock),
-                _ => 0.0,
-            };
-            let rows = overlapped(blocks, memory, BLOCK_ROW_OVERLAP);
-            let total = (on_chip + memory).max(rows).max(arithmetic) + start;
-            Parts { compute: on_chip.max(arithmetic).max(blocks), memory, start, total }
+            let memory = norm::bytes(machine, stream, &set.norm) / (machine.bandwidth * set.pointwise);
+            let blocks = norm::blocks(machine, stream, &set.norm);
+            let total = norm::together(blocks, memory, &set.norm).max(arithmetic) + start;
+            Parts { compute: arithmetic.max(blocks), memory, start, total }
         }
     }
 }

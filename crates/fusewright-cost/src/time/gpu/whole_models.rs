@@ -20,13 +20,7 @@ const ADA_GEFORCE: Coefficients = Coefficients {
     },
     attention_full: AttentionCoefficients { efficiency: 0.95, bandwidth: 1.0, block_us: 0.5, ..SHARED.attention_full },
     attention_causal: AttentionCoefficients { efficiency: 0.8, bandwidth: 1.0, ..SHARED.attention_causal },
-    stream: StreamCoefficients {
-        pointwise: 0.9,
-        softmax: [1.0; 5],
-        softmax_half: 1.0,
-        norm: [400.0; 5],
-        ..SHARED.stream
-    },
+    stream: StreamCoefficients { pointwise: 0.9, softmax: [1.0; 5], softmax_half: 1.0, ..SHARED.stream },
     ..SHARED
 };
 
