@@ -8,7 +8,7 @@ export interface Strategy {
   intensity: number; latency_us: Range | null; energy_mj: number | null; not_realizable: number | null;
   times: null | {
     device_kernels: number; by_limiter: Record<string, number>; roofline_us: number; attained: number;
-    framework_overhead_us: number; not_realizable: { reason: string; groups: number }[];
+    framework_overhead_us: number; found_in_cache_us: number; not_realizable: { reason: string; groups: number }[];
   };
   patterns: { name: string; count: number; kernels_saved: number; bytes_saved: number; example: { group: number; module: string; node: string } }[];
   above_floor: { bytes: number | null; latency: number | null };

@@ -2,7 +2,8 @@
 
 use fusewright_cost::time::gpu::grid;
 use fusewright_cost::time::{
-    Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, merge_gain, predict, roofline_us,
+    Attention, AttentionLibrary, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, merge_gain, predict,
+    roofline_us,
 };
 use fusewright_device::{Class, Device, find, ids};
 use fusewright_ir::DType;
@@ -29,8 +30,9 @@ fn kernel() -> impl Strategy<Value = Kernel> {
     let sizes = (size(), size(), size(), size(), size(), size(), size());
     let attention = (sizes, any::<bool>(), dtype()).prop_map(|(sizes, causal, dtype)| {
         let (batch, heads, kv_heads, queries, keys, head_dim, value_dim) = sizes;
-        let bytes = 0;
-        let it = Attention { batch, heads, kv_heads, queries, keys, head_dim, value_dim, causal, dtype, bytes };
+        let (bytes, library) = (0, AttentionLibrary::PyTorch);
+        let it =
+            Attention { batch, heads, kv_heads, queries, keys, head_dim, value_dim, causal, dtype, bytes, library };
         Kernel::Attention(it.with_operand_bytes())
     });
     let kinds = [
@@ -190,6 +192,7 @@ fn windows_and_decoding_take_the_time_of_their_bytes() {
             causal: queries == 1,
             dtype: DType::F16,
             bytes: 0,
+            library: AttentionLibrary::PyTorch,
         };
         Kernel::Attention(it.with_operand_bytes())
     };

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use fusewright_cost::time::{Attention, Gemm, Kernel, Stream, StreamKind};
+use fusewright_cost::time::{Attention, AttentionLibrary, Gemm, Kernel, Stream, StreamKind};
 use fusewright_ir::DType;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,8 @@ pub(crate) enum Class {
     Bmm,
     AttentionCausal,
     AttentionFull,
+    /// Attention as PyTorch picks it, inside a launch graph.
+    Sdpa,
     Elementwise,
     /// Element by element, inside a launch graph.
     Pass,
@@ -63,6 +65,7 @@ pub(crate) fn read(folder: &Path) -> Result<Vec<Row>, DataError> {
     rows.extend(table(folder, "neusight_ops.csv", operator)?);
     rows.extend(table(folder, "flash_attention_h100.csv", unfused)?);
     rows.extend(table(Path::new(OWN), "kernels.csv", pass)?);
+    rows.extend(table(Path::new(OWN), "kernels.csv", sdpa)?);
     rows.extend(table(Path::new(OWN), "timm-ops.csv", norm)?);
     Ok(rows)
 }
@@ -149,6 +152,7 @@ fn attention(row: &AttentionRow) -> Result<Option<Row>, String> {
         causal,
         dtype: DType::Bf16,
         bytes: 0,
+        library: AttentionLibrary::FlashAttention,
     };
     let kernel = Kernel::Attention(attention.with_operand_bytes());
     let class = if causal { Class::AttentionCausal } else { Class::AttentionFull };
@@ -205,7 +209,7 @@ struct PassRow {
     measured_us: f64,
 }
 
-/// Only passes element by element are fitted to; the rest of the table stays a test.
+/// Of passes only those element by element are fitted to; softmax and norms of the table stay a test, as do products.
 fn pass(row: &PassRow) -> Result<Option<Row>, String> {
     let (Some(rows), Some(cols), Some(reads), Some(writes)) = (row.rows, row.cols, row.reads, row.writes) else {
         return Ok(None);
@@ -213,18 +217,60 @@ fn pass(row: &PassRow) -> Result<Option<Row>, String> {
     if row.op != "pointwise" {
         return Ok(None);
     }
-    let dtype = match row.dtype.as_str() {
-        "f16" => DType::F16,
-        "bf16" => DType::Bf16,
-        "f32" => DType::F32,
-        other => return Err(format!("dtype `{other}`; expected f16, bf16 or f32")),
-    };
+    let dtype = float(&row.dtype)?;
     let elements = rows * cols;
     let bytes = (reads + writes) * dtype.bytes(elements);
     let kernel = Kernel::Stream(Stream { kind: StreamKind::Pointwise, rows, cols, dtype, flops: elements, bytes });
     let (device, us) = (device("h100_sxm")?, row.measured_us);
     let held_out = held_out(&format!("{rows},{cols}"));
     Ok(Some(Row { device, class: Class::Pass, kernels: vec![kernel], us, eager: false, held_out }))
+}
+
+fn float(name: &str) -> Result<DType, String> {
+    match name {
+        "f16" => Ok(DType::F16),
+        "bf16" => Ok(DType::Bf16),
+        "f32" => Ok(DType::F32),
+        other => Err(format!("dtype `{other}`; expected f16, bf16 or f32")),
+    }
+}
+
+#[derive(Deserialize)]
+struct SdpaRow {
+    dtype: String,
+    b: Option<u64>,
+    h: Option<u64>,
+    h_kv: Option<u64>,
+    s_q: Option<u64>,
+    s_kv: Option<u64>,
+    d: Option<u64>,
+    causal: Option<u8>,
+    measured_us: f64,
+}
+
+fn sdpa(row: &SdpaRow) -> Result<Option<Row>, String> {
+    let &SdpaRow { b: Some(batch), h: Some(heads), s_q: Some(queries), s_kv: Some(keys), d: Some(head_dim), .. } = row
+    else {
+        return Ok(None);
+    };
+    let kv_heads = row.h_kv.unwrap_or(heads);
+    let attention = Attention {
+        batch,
+        heads,
+        kv_heads,
+        queries,
+        keys,
+        head_dim,
+        value_dim: head_dim,
+        causal: row.causal == Some(1),
+        dtype: float(&row.dtype)?,
+        bytes: 0,
+        library: AttentionLibrary::PyTorch,
+    };
+    let kernels = vec![Kernel::Attention(attention.with_operand_bytes())];
+    let (device, us) = (device("h100_sxm")?, row.measured_us);
+    let held_out = held_out(&format!("{batch},{heads},{kv_heads},{queries},{keys},{head_dim}"));
+    Ok(Some(Row { device, class: Class::Sdpa, kernels, us, eager: false, held_out }))
 }
 
 #[derive(Deserialize)]

@@ -134,6 +134,23 @@ pub(crate) const SETS: &[Set] = &[
         bounds: &[(0.3, 1.0), (0.1, 1.0)],
         fields: |it| vec![&mut it.stream.pointwise, &mut it.stream.pointwise_launch],
     },
+    Set {
+        // Attention as PyTorch picks it. No width among the rows is ragged.
+        classes: &[Class::Sdpa],
+        families: &["hopper"],
+        bounds: &[(0.2, 1.0), (0.3, 1.0), (0.0, 12.0), (0.0, 6.0), (1.0, 6.0), (0.0, 1.0)],
+        fields: |it| {
+            let set = &mut it.sdpa;
+            vec![
+                &mut set.efficiency,
+                &mut set.bandwidth,
+                &mut set.start_us,
+                &mut set.block_us,
+                &mut set.overlap,
+                &mut set.tail,
+            ]
+        },
+    },
 ];
 
 const ATTENTION: &[(f64, f64)] = &[(0.2, 1.0), (0.3, 1.0), (0.0, 12.0), (0.0, 6.0), (0.0, 6.0), (1.0, 4.0), (0.0, 1.0)];

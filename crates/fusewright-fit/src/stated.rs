@@ -22,6 +22,14 @@ pub(crate) const START: Coefficients = Coefficients {
     quantise: QuantiseCoefficients { start_us: 1.5, bytes_per_element: 6.0 },
     attention_full: ATTENTION,
     attention_causal: AttentionCoefficients { efficiency: 0.6, overlap: 1.4, tail: 0.5, ..ATTENTION },
+    sdpa: AttentionCoefficients {
+        efficiency: 0.65,
+        start_us: 2.7,
+        block_us: 1.0,
+        bandwidth: 0.85,
+        tail: 0.7,
+        ..ATTENTION
+    },
     stream: StreamCoefficients {
         pointwise: 0.87,
         pointwise_launch: 1.0,
@@ -36,6 +44,7 @@ pub(crate) const START: Coefficients = Coefficients {
         gemm_vector: 0.0,
         gemm_f8: 0.0,
         attention: 0.0,
+        sdpa: 0.0,
         pointwise: 0.0,
         softmax: 0.0,
         norm: 0.0,

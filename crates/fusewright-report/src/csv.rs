@@ -26,7 +26,7 @@ pub fn csv(report: &PlanReport) -> String {
     out
 }
 
-const STRATEGY_COLUMNS: [&str; 29] = [
+const STRATEGY_COLUMNS: [&str; 30] = [
     "model",
     "strategy",
     "profile",
@@ -53,6 +53,7 @@ const STRATEGY_COLUMNS: [&str; 29] = [
     "latency_us_low",
     "latency_us_high",
     "framework_overhead_us",
+    "found_in_cache_us",
     "device_kernels",
     "attained",
     "energy_mj",
@@ -88,6 +89,7 @@ fn strategy_cells(report: &PlanReport, strategy: &StrategyReport) -> [String; ST
         cell(latency.map(|range| range.low)),
         cell(latency.map(|range| range.high)),
         cell(times.map(|times| times.framework_overhead_us)),
+        cell(times.map(|times| times.found_in_cache_us)),
         cell(times.map(|times| times.device_kernels)),
         cell(times.map(|times| times.attained)),
         cell(strategy.energy_mj),

@@ -5,6 +5,9 @@ use crate::figures::{energy_text, significant, us_text};
 use crate::layout::printable;
 use crate::strategy::StrategyReport;
 
+/// Share of a time below which a part of it is not worth words.
+const LEAST_SHARE: f64 = 0.005;
+
 /// Rows of the table of strategies that exist where a device is modelled: a label, and a cell a strategy.
 pub(crate) fn time_rows(report: &PlanReport) -> Vec<(&'static str, Vec<String>)> {
     if report.strategies.iter().all(|strategy| strategy.latency_us.is_none()) {
@@ -23,9 +26,17 @@ pub(crate) fn time_rows(report: &PlanReport) -> Vec<(&'static str, Vec<String>)>
             })
         }),
         row("+ eager dispatch", |s| s.times.as_ref().map(|times| us_text(times.framework_overhead_us))),
+        row("- found in cache", |s| s.times.as_ref().map(|times| us_text(times.found_in_cache_us))),
         row("above the floor", |s| s.above_floor.latency.map(|multiple| format!("{}×", significant(multiple)))),
         row("of the roofline", |s| s.times.as_ref().map(|times| percent(times.attained))),
     ];
+    let told = |strategy: &StrategyReport| {
+        let found = strategy.times.as_ref().map_or(0.0, |times| times.found_in_cache_us);
+        strategy.latency_us.is_some_and(|range| found >= LEAST_SHARE * range.mid && found > 0.0)
+    };
+    if !report.strategies.iter().any(told) {
+        rows.retain(|(label, _)| *label != "- found in cache");
+    }
     if report.strategies.iter().any(|strategy| strategy.energy_mj.is_some()) {
         rows.push(row("energy", |s| s.energy_mj.map(energy_text)));
     }
@@ -52,7 +63,7 @@ pub(crate) fn time_summary(report: &PlanReport, best: &StrategyReport) -> Option
     let device = printable(report.device.title.as_deref().unwrap_or_default());
     let by = times.by_limiter;
     let shares = [("arithmetic", by.compute), ("memory", by.memory), ("caches", by.cache), ("launches", by.launch)];
-    let shares = shares.iter().filter(|(_, us)| *us >= 0.005 * latency.mid && latency.mid > 0.0);
+    let shares = shares.iter().filter(|(_, us)| *us >= LEAST_SHARE * latency.mid && latency.mid > 0.0);
     let shares: Vec<String> =
         shares.map(|(name, us)| format!("{name}\u{a0}{}", tied(&percent(us / latency.mid)))).collect();
     let mut text = format!("{device}: time of {} waits for {}", printable(&best.name), shares.join(", "));

@@ -14,6 +14,7 @@ const ROWS: Row[] = [
   ["peak memory of activations", (s) => s.peak_memory_bytes, f.bytes],
   ["time", (s) => s.latency_us?.mid, f.time],
   ["eager dispatch adds", (s) => s.times?.framework_overhead_us, f.time],
+  ["found in cache, less", (s) => s.times?.found_in_cache_us || null, f.time],
   ["of the roofline", (s) => s.times?.attained, f.percent],
   ["energy", (s) => s.energy_mj, f.energy],
   ["FLOPs of contractions", (s) => s.flops.contraction, f.flops],

@@ -112,6 +112,18 @@ pub struct Attention {
     pub dtype: DType,
     /// Bytes read and written, each outside value once; masks and biases included.
     pub bytes: u64,
+    /// Whose kernel it is.
+    pub library: AttentionLibrary,
+}
+
+/// Whose kernel streams the scores. Only models of GPUs tell them apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AttentionLibrary {
+    /// What `torch.nn.functional.scaled_dot_product_attention` picks.
+    #[default]
+    PyTorch,
+    /// FlashAttention, as servers of language models call it.
+    FlashAttention,
 }
 
 impl Attention {

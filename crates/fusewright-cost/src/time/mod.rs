@@ -12,7 +12,7 @@ mod systolic;
 use fusewright_device::{Class, Device};
 use fusewright_ir::DType;
 
-pub use kernel::{Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind};
+pub use kernel::{Attention, AttentionLibrary, Convolution, Gemm, Kernel, Layout, Stream, StreamKind};
 pub use merge::{MergeGain, MergeVerdict, merge_gain};
 pub use prediction::{Limiter, Prediction, Term};
 pub use roof::{contraction_peak, roofline_us};

@@ -1,6 +1,6 @@
 //! Products and attention on systolic arrays.
 
-use fusewright_cost::time::{Attention, Gemm, Kernel, Limiter, Prediction, predict, systolic_cycles};
+use fusewright_cost::time::{Attention, AttentionLibrary, Gemm, Kernel, Limiter, Prediction, predict, systolic_cycles};
 use fusewright_device::Dataflow;
 use fusewright_ir::DType;
 
@@ -97,6 +97,7 @@ fn attention(queries: u64, keys: u64, causal: bool) -> Attention {
         causal,
         dtype: DType::Bf16,
         bytes: 0,
+        library: AttentionLibrary::PyTorch,
     }
     .with_operand_bytes()
 }

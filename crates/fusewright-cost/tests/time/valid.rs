@@ -1,7 +1,8 @@
 //! What holds for every prediction on every class of device.
 
 use fusewright_cost::time::{
-    Attention, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, predict, predict_resident, roofline_us,
+    Attention, AttentionLibrary, Convolution, Gemm, Kernel, Layout, Stream, StreamKind, predict, predict_resident,
+    roofline_us,
 };
 use fusewright_device::Device;
 use fusewright_ir::DType;
@@ -34,8 +35,9 @@ fn kernel() -> impl Strategy<Value = Kernel> {
         |(batch, kv_heads, shared, queries, keys, width, causal, dtype)| {
             let (head_dim, value_dim) = (width, width);
             let heads = kv_heads * shared;
-            let bytes = 0;
-            let a = Attention { batch, heads, kv_heads, queries, keys, head_dim, value_dim, causal, dtype, bytes };
+            let (bytes, library) = (0, AttentionLibrary::PyTorch);
+            let a =
+                Attention { batch, heads, kv_heads, queries, keys, head_dim, value_dim, causal, dtype, bytes, library };
             Kernel::Attention(a.with_operand_bytes())
         },
     );

@@ -1,7 +1,7 @@
 //! What each kernel of a plan does, in the terms that the models of time speak.
 
 use fusewright_cost::GroupCost;
-use fusewright_cost::time::{Attention, Convolution, Gemm, Kernel, Stream, StreamKind, predict};
+use fusewright_cost::time::{Attention, AttentionLibrary, Convolution, Gemm, Kernel, Stream, StreamKind, predict};
 use fusewright_device::Device;
 use fusewright_ir::ops::{Attention as AttentionOp, Normalization};
 use fusewright_ir::{DType, Graph, NodeId, Op, TensorType, node_work};
@@ -101,6 +101,7 @@ fn attention_of(graph: &Graph, site: &AttentionSite, bytes: u64) -> Attention {
         causal: site.causal && site.queries == site.keys,
         dtype,
         bytes,
+        library: AttentionLibrary::PyTorch,
     }
 }
 

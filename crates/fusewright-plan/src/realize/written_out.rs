@@ -80,6 +80,8 @@ pub(super) fn written_out(attention: &Attention, apart: [bool; 3], compiled: boo
 
 #[cfg(test)]
 mod tests {
+    use fusewright_cost::time::AttentionLibrary;
+
     use super::*;
 
     fn attention(dtype: DType) -> Attention {
@@ -94,6 +96,7 @@ mod tests {
             causal: false,
             dtype,
             bytes: 0,
+            library: AttentionLibrary::PyTorch,
         };
         sizes.with_operand_bytes()
     }

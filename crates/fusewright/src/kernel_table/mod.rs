@@ -17,7 +17,7 @@ use crate::Error;
 use row::Row;
 
 /// Columns that say what a kernel does, with what they hold; sizes are in elements.
-pub const COLUMNS: [(&str, &str); 17] = [
+pub const COLUMNS: [(&str, &str); 18] = [
     ("op", "gemm, attention, pointwise, softmax, layernorm or rmsnorm"),
     ("dtype", "element type of operands and result, e.g. bf16, f32, fp8"),
     ("m", "gemm: rows of the result"),
@@ -31,6 +31,7 @@ pub const COLUMNS: [(&str, &str); 17] = [
     ("s_kv", "attention: keys of a sequence [s_q]"),
     ("d", "attention: width of a head"),
     ("causal", "attention: 1 if no query sees a key that follows it [0]"),
+    ("kernel", "attention: sdpa for the kernel that PyTorch picks, anything else for FlashAttention"),
     ("rows", "others: rows of each tensor"),
     ("cols", "others: columns, which softmax and norms run over"),
     ("reads", "others: tensors of rows × cols that are read [1]"),

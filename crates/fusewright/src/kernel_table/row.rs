@@ -1,7 +1,7 @@
 //! A row of a table as a kernel.
 
 use csv::StringRecord;
-use fusewright_cost::time::{Attention, Gemm, Kernel, Stream, StreamKind};
+use fusewright_cost::time::{Attention, AttentionLibrary, Gemm, Kernel, Stream, StreamKind};
 use fusewright_ir::DType;
 
 use super::{COLUMNS, KernelTableError};
@@ -76,6 +76,10 @@ impl Row<'_> {
     fn attention(&self) -> Result<Kernel, KernelTableError> {
         let (heads, queries) = (self.size("h", None)?, self.size("s_q", None)?);
         let head_dim = self.size("d", None)?;
+        let library = match self.cell("kernel") {
+            "sdpa" => AttentionLibrary::PyTorch,
+            _ => AttentionLibrary::FlashAttention,
+        };
         let attention = Attention {
             batch: self.size("b", None)?,
             heads,
@@ -87,6 +91,7 @@ impl Row<'_> {
             causal: self.truth("causal")?,
             dtype: self.dtype()?,
             bytes: 0,
+            library,
         };
         Ok(Kernel::Attention(attention.with_operand_bytes()))
     }

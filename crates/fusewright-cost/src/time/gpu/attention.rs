@@ -9,7 +9,7 @@ use fusewright_device::Device;
 use super::coefficients::{AttentionCoefficients, Coefficients};
 use super::gemm::waves;
 use super::machine::{Machine, overlapped};
-use crate::time::{Attention, contraction_peak};
+use crate::time::{Attention, AttentionLibrary, contraction_peak};
 
 /// Query rows of a block, and keys of a step.
 const SIDE: u64 = 128;
@@ -31,7 +31,11 @@ pub(super) struct Parts {
 
 pub(super) fn parts(device: &Device, attention: &Attention, coefficients: &Coefficients) -> Parts {
     let machine = Machine::new(device);
-    let set = if attention.causal { &coefficients.attention_causal } else { &coefficients.attention_full };
+    let set = match (attention.library, attention.causal) {
+        (AttentionLibrary::PyTorch, _) => &coefficients.sdpa,
+        (AttentionLibrary::FlashAttention, true) => &coefficients.attention_causal,
+        (AttentionLibrary::FlashAttention, false) => &coefficients.attention_full,
+    };
     let memory = attention.bytes as f64 / (machine.bandwidth * set.bandwidth);
     let splits = attention.causal || attention.queries < attention.keys;
     let priced = SPLITS[..if splits { SPLITS.len() } else { 1 }].iter().map(|&split| {

@@ -102,8 +102,10 @@ pub struct Errors {
     pub gemm_vector: f64,
     /// Eight-bit products with quantisation.
     pub gemm_f8: f64,
-    /// Streaming attention.
+    /// FlashAttention.
     pub attention: f64,
+    /// The attention that PyTorch picks.
+    pub sdpa: f64,
     /// Element by element.
     pub pointwise: f64,
     /// Softmax.
@@ -123,10 +125,12 @@ pub struct Coefficients {
     pub gemm_f8: GemmCoefficients,
     /// What comes before those.
     pub quantise: QuantiseCoefficients,
-    /// Attention in which all queries see all keys.
+    /// FlashAttention in which all queries see all keys.
     pub attention_full: AttentionCoefficients,
-    /// Causal attention.
+    /// Causal FlashAttention.
     pub attention_causal: AttentionCoefficients,
+    /// The attention that PyTorch picks, causal or not.
+    pub sdpa: AttentionCoefficients,
     /// Passes over memory.
     pub stream: StreamCoefficients,
     /// How well all this holds.

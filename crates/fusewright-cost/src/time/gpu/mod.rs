@@ -14,7 +14,7 @@ mod whole_models;
 
 use fusewright_device::Device;
 
-use super::{Kernel, Limiter, Prediction, StreamKind, Term, roofline_us};
+use super::{AttentionLibrary, Kernel, Limiter, Prediction, StreamKind, Term, roofline_us};
 use gemm::Unit;
 use machine::Machine;
 
@@ -49,8 +49,12 @@ pub fn predict_with(device: &Device, kernel: &Kernel, coefficients: &Coefficient
         }
         Kernel::Attention(attention) => {
             let found = attention::parts(device, attention, coefficients);
+            let spread = match attention.library {
+                AttentionLibrary::PyTorch => errors.sdpa,
+                AttentionLibrary::FlashAttention => errors.attention,
+            };
             let attention::Parts { compute, memory, start, total } = found;
-            (Parts { compute, memory, quantise: 0.0, start, total }, errors.attention)
+            (Parts { compute, memory, quantise: 0.0, start, total }, spread)
         }
         Kernel::Stream(stream) => {
             let spread = match stream.kind {

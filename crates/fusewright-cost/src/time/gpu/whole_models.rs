@@ -18,8 +18,7 @@ const ADA_GEFORCE: Coefficients = Coefficients {
         fill_steps: 0.0,
         ..SHARED.gemm
     },
-    attention_full: AttentionCoefficients { efficiency: 0.95, bandwidth: 1.0, block_us: 0.5, ..SHARED.attention_full },
-    attention_causal: AttentionCoefficients { efficiency: 0.8, bandwidth: 1.0, ..SHARED.attention_causal },
+    sdpa: AttentionCoefficients { efficiency: 0.95, bandwidth: 1.0, block_us: 0.5, ..SHARED.sdpa },
     stream: StreamCoefficients { pointwise: 0.9, softmax: [1.0; 5], softmax_half: 1.0, ..SHARED.stream },
     ..SHARED
 };
