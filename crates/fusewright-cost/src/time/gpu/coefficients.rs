@@ -64,7 +64,7 @@ pub type ByRow = [f64; 5];
 pub struct NormCoefficients {
     /// Cycles of a multiprocessor for a row that has a block of threads to itself, however short it is.
     pub row_cycles: f64,
-    /// Cycles for each 512 elements of such a row.
+    /// Cycles for each 2 KiB of such a row.
     pub step_cycles: f64,
     /// Share of the last cache that rows under way may take and be found there when they are read again.
     pub kept: f64,

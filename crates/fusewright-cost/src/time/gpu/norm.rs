@@ -9,10 +9,10 @@ use crate::time::{Stream, StreamKind};
 
 /// Threads of a block that has a row to itself, in PyTorch's kernel.
 const BLOCK_THREADS: f64 = 128.0;
-/// Elements that a warp of such a block takes at once, four a thread.
-const WARP_STEP: u64 = 128;
-/// Elements that the whole block takes at once.
-const BLOCK_STEP: u64 = 512;
+/// Bytes of a row that a warp of such a block takes at once, 16 a thread.
+const WARP_STEP: u64 = 512;
+/// Bytes that the whole block takes at once.
+const BLOCK_STEP: u64 = 2048;
 
 /// Bytes from and to main memory, what is read again among them.
 pub(super) fn bytes(machine: &Machine, stream: &Stream, set: &NormCoefficients) -> f64 {
@@ -36,10 +36,11 @@ pub(super) fn blocks(machine: &Machine, stream: &Stream, set: &NormCoefficients)
         return 0.0;
     }
     let warps_of_block = (BLOCK_STEP / WARP_STEP) as f64;
-    let steps = if stream.cols > BLOCK_STEP {
-        stream.cols.div_ceil(BLOCK_STEP) as f64
+    let row = stream.dtype.bytes(stream.cols);
+    let steps = if row > BLOCK_STEP {
+        row.div_ceil(BLOCK_STEP) as f64
     } else {
-        stream.cols.div_ceil(WARP_STEP) as f64 / warps_of_block
+        row.div_ceil(WARP_STEP) as f64 / warps_of_block
     };
     stream.rows as f64 * (set.row_cycles + set.step_cycles * steps) / (machine.units * machine.clock)
 }
