@@ -159,14 +159,19 @@ def page(
         text += [
             "",
             f"{len({row.model for row in unseen})} other models, of {len({row.family for row in unseen})} of these families,",
-            "that were exported and looked at only when everything above was set:",
+            "that were exported and looked at only when everything above was set. Layer norms and attention got new figures since,",
+            "from kernels measured on other cards ([accuracy.md](accuracy.md)):",
             "",
             HEAD.format("unseen models"),
         ]
         for version in versions:
             text.append(line(version, [row for row in unseen if row.torch == version]))
-    text += ["", "## By family", "", HEAD.format("family")]
     every = [*rows, *also, *unseen]
+    if len(every) > len(rows):
+        text += ["", f"All {len({row.model for row in every})} together:", "", HEAD.format("all models")]
+        for version in versions:
+            text.append(line(version, [row for row in every if row.torch == version]))
+    text += ["", "## By family", "", HEAD.format("family")]
     for family in sorted({row.family for row in every}):
         text.append(line(f"`{family}`", [row for row in every if row.family == family]))
     if problems:
