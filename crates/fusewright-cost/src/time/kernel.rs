@@ -166,6 +166,18 @@ pub enum StreamKind {
     Softmax,
 }
 
+impl StreamKind {
+    /// How often a byte is moved at most, for each that is counted: norms may read their rows again, which are half of what
+    /// they move or less.
+    #[must_use]
+    pub fn most_readings(self) -> f64 {
+        match self {
+            Self::LayerNorm | Self::BlockNorm | Self::RmsNorm => 1.5,
+            _ => 1.0,
+        }
+    }
+}
+
 /// A pass over memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stream {

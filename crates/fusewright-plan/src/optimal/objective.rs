@@ -64,7 +64,50 @@ impl<'a> Objective<'a> {
         };
         let us =
             |bytes: u64, flops: u64| predict(device, &Kernel::Stream(Stream { bytes, flops, ..stream.clone() })).us;
-        let per = |far: f64| (far - us(0, 0)).max(0.0) / FAR as f64 * MARGIN;
-        Some(Slope { per_byte: per(us(FAR, 0)), per_flop: per(us(0, FAR)) })
+        // What a kernel takes anyway is in there too, a hundred millionth of it.
+        let per = |far: f64| far / FAR as f64 * MARGIN;
+        Some(Slope { per_byte: per(us(FAR, 0)) * stream.kind.most_readings(), per_flop: per(us(0, FAR)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fusewright_cost::time::StreamKind;
+    use fusewright_device::find;
+    use fusewright_ir::DType;
+    use fusewright_testing::cases_up_to;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(cases_up_to(2000))]
+
+        /// Without it the search would drop partitions that are the best.
+        #[test]
+        fn no_loop_grows_faster_than_its_slope(
+            device in prop::sample::select(vec!["h100-sxm", "a100-pcie-40", "v100-pcie", "tpu-v4", "jetson-orin-nano"]),
+            kind in prop::sample::select(vec![
+                StreamKind::Copy,
+                StreamKind::Pointwise,
+                StreamKind::Reduction,
+                StreamKind::RmsNorm,
+                StreamKind::LayerNorm,
+                StreamKind::BlockNorm,
+                StreamKind::Softmax,
+            ]),
+            rows in 0..26_u32, cols in 0..16_u32, bytes in 0..33_u32, flops in 0..33_u32, more in 0..33_u32,
+        ) {
+            let device = find(device).unwrap();
+            let (rows, cols, dtype) = (1 << rows, 3 << cols, DType::F32);
+            let stream = Stream { kind, rows, cols, dtype, flops: 1 << flops, bytes: 1 << bytes };
+            let us = |stream: &Stream| predict(&device, &Kernel::Stream(stream.clone())).us;
+            let Some(slope) = Objective::Time(&device).slope(&stream) else { return Ok(()) };
+            let (here, step) = (us(&stream), 1_u64 << more);
+            let read = us(&Stream { bytes: stream.bytes + step, ..stream.clone() });
+            let worked = us(&Stream { flops: stream.flops + step, ..stream });
+            prop_assert!(read <= (here + slope.per_byte * step as f64) * MARGIN, "{here} to {read} for {step} bytes");
+            prop_assert!(worked <= (here + slope.per_flop * step as f64) * MARGIN, "{here} to {worked} for {step} FLOPs");
+        }
     }
 }

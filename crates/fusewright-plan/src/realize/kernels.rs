@@ -110,18 +110,21 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
     let heads = attention.batch.saturating_mul(attention.heads);
     let scores = heads.saturating_mul(attention.queries).saturating_mul(attention.keys);
     let score_bytes = attention.dtype.bytes(scores);
-    let product = |n, k| Kernel::Gemm(Gemm::plain(heads, attention.queries, n, k, attention.dtype));
-    // What is read beside queries, keys and values is added to the scores.
+    let product = |n, k| Gemm::plain(heads, attention.queries, n, k, attention.dtype);
+    // What is read beside queries, keys and values is added to the scores as they are written.
     let mask_bytes = attention.bytes.saturating_sub(attention.clone().with_operand_bytes().bytes);
+    let mut scored = product(attention.keys, attention.head_dim);
+    scored.bytes = scored.bytes.saturating_add(mask_bytes);
     let softmax = Kernel::Stream(Stream {
         kind: StreamKind::Softmax,
         rows: heads.saturating_mul(attention.queries),
         cols: attention.keys,
         dtype: attention.dtype,
         flops: scores.saturating_mul(5),
-        bytes: score_bytes.saturating_mul(2).saturating_add(mask_bytes),
+        bytes: score_bytes.saturating_mul(2),
     });
-    vec![product(attention.keys, attention.head_dim), softmax, product(attention.value_dim, attention.keys)]
+    let weighted = product(attention.value_dim, attention.keys);
+    vec![Kernel::Gemm(scored), softmax, Kernel::Gemm(weighted)]
 }
 
 /// The node that decides what a loop of several is priced as: what it does, and over how many elements.

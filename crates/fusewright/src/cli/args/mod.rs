@@ -252,6 +252,7 @@ limiter are added.
   b, h, h_kv attention: sequences, heads of queries, of keys and values [h]
   s_q, s_kv  attention: queries, keys of a sequence [s_q]
   d, causal  attention: width of a head; 1 if no query sees later keys [0]
+  kernel     attention: sdpa for the one PyTorch picks [FlashAttention's]
   rows, cols others: size of each tensor; softmax and norms run over cols
   reads, writes others: how many such tensors are read and written [1]";
 
