@@ -22,28 +22,45 @@ const GATES: [(&str, &str, f64); 5] = [
 #[test]
 fn predictions_are_near_measured_times_that_were_not_fitted() {
     let sample = include_str!("data/kernels.csv");
-    let header = sample.lines().next().unwrap();
     for (table, id, gate) in GATES {
-        let rows = sample.lines().filter(|row| {
-            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(row.as_bytes());
-            let record = reader.records().next().unwrap().unwrap();
-            &record[0] == id && &record[1] == table
-        });
-        let own: String = std::iter::once(header).chain(rows).flat_map(|row| [row, "\n"]).collect();
-        let result = predict_table(&device(id).unwrap(), own.as_bytes()).unwrap();
-        let mut reader = csv::Reader::from_reader(result.as_bytes());
-        let errors: Vec<f64> = reader
-            .deserialize::<BTreeMap<String, String>>()
-            .map(|row| {
-                let row = row.unwrap();
-                let us = |column: &str| row[column].parse::<f64>().unwrap();
-                (us("predicted_us") / us("measured_us") - 1.0).abs()
-            })
-            .collect();
-        let mean = errors.iter().sum::<f64>() / errors.len() as f64;
-        assert!(errors.len() >= 50, "{table} on {id}: {} rows", errors.len());
+        let of_table = |record: &csv::StringRecord| &record[0] == id && &record[1] == table;
+        let (mean, rows) = mean_error(id, sample, of_table);
+        assert!(rows >= 50, "{table} on {id}: {rows} rows");
         assert!(mean <= gate, "{table} on {id}: mean error {mean:.3}, expected {gate} or less");
     }
+}
+
+/// Of attention half of the rows were fitted, of norms none.
+#[test]
+fn attention_and_norms_of_pytorch_are_near_what_was_measured() {
+    let measured = include_str!("../../../python/accuracy/measured/h100-sxm/kernels.csv");
+    let column = measured.lines().next().unwrap().split(',').position(|name| name == "kernel").unwrap();
+    for (kernel, gate) in [("sdpa", 0.1), ("layer_norm", 0.08), ("rms_norm", 0.19)] {
+        let (mean, rows) = mean_error("h100-sxm", measured, |record| &record[column] == kernel);
+        assert!(rows >= 40, "{kernel}: {rows} rows");
+        assert!(mean <= gate, "{kernel}: mean error {mean:.3}, expected {gate} or less");
+    }
+}
+
+/// Mean of |predicted / measured − 1| over the rows of a table that are wanted, and their number.
+fn mean_error(id: &str, table: &str, wanted: impl Fn(&csv::StringRecord) -> bool) -> (f64, usize) {
+    let header = table.lines().next().unwrap();
+    let rows = table.lines().skip(1).filter(|row| {
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(row.as_bytes());
+        wanted(&reader.records().next().unwrap().unwrap())
+    });
+    let own: String = std::iter::once(header).chain(rows).flat_map(|row| [row, "\n"]).collect();
+    let result = predict_table(&device(id).unwrap(), own.as_bytes()).unwrap();
+    let mut reader = csv::Reader::from_reader(result.as_bytes());
+    let errors: Vec<f64> = reader
+        .deserialize::<BTreeMap<String, String>>()
+        .map(|row| {
+            let row = row.unwrap();
+            let us = |column: &str| row[column].parse::<f64>().unwrap();
+            (us("predicted_us") / us("measured_us") - 1.0).abs()
+        })
+        .collect();
+    (errors.iter().sum::<f64>() / errors.len() as f64, errors.len())
 }
 
 #[test]

@@ -113,8 +113,8 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
     let product = |n, k| Gemm::plain(heads, attention.queries, n, k, attention.dtype);
     // What is read beside queries, keys and values is added to the scores as they are written.
     let mask_bytes = attention.bytes.saturating_sub(attention.clone().with_operand_bytes().bytes);
-    let mut scored = product(attention.keys, attention.head_dim);
-    scored.bytes = scored.bytes.saturating_add(mask_bytes);
+    let mut first = product(attention.keys, attention.head_dim);
+    first.bytes = first.bytes.saturating_add(mask_bytes);
     let softmax = Kernel::Stream(Stream {
         kind: StreamKind::Softmax,
         rows: heads.saturating_mul(attention.queries),
@@ -123,8 +123,8 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
         flops: scores.saturating_mul(5),
         bytes: score_bytes.saturating_mul(2),
     });
-    let weighted = product(attention.value_dim, attention.keys);
-    vec![Kernel::Gemm(scored), softmax, Kernel::Gemm(weighted)]
+    let second = product(attention.value_dim, attention.keys);
+    vec![Kernel::Gemm(first), softmax, Kernel::Gemm(second)]
 }
 
 /// The node that decides what a loop of several is priced as: what it does, and over how many elements.
