@@ -168,7 +168,12 @@ def page(
             text.append(line(version, [row for row in unseen if row.torch == version]))
     every = [*rows, *also, *unseen]
     if len(every) > len(rows):
-        text += ["", f"All {len({row.model for row in every})} together:", "", HEAD.format("all models")]
+        text += [
+            "",
+            f"All {len({row.model for row in every})} together:",
+            "",
+            HEAD.format("all models"),
+        ]
         for version in versions:
             text.append(line(version, [row for row in every if row.torch == version]))
     text += ["", "## By family", "", HEAD.format("family")]
