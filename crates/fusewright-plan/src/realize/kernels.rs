@@ -111,8 +111,10 @@ fn in_steps(attention: &Attention) -> Vec<Kernel> {
     let scores = heads.saturating_mul(attention.queries).saturating_mul(attention.keys);
     let score_bytes = attention.dtype.bytes(scores);
     let product = |n, k| Gemm::plain(heads, attention.queries, n, k, attention.dtype);
-    // What is read beside queries, keys and values is added to the scores as they are written.
-    let mask_bytes = attention.bytes.saturating_sub(attention.clone().with_operand_bytes().bytes);
+    // Whole rows that are read beside queries, keys and values are added to the scores as they are written; what is left are
+    // scalars, which kernels hold.
+    let beside = attention.bytes.saturating_sub(attention.clone().with_operand_bytes().bytes);
+    let mask_bytes = beside - beside % attention.keys.max(1);
     let mut first = product(attention.keys, attention.head_dim);
     first.bytes = first.bytes.saturating_add(mask_bytes);
     let softmax = Kernel::Stream(Stream {
