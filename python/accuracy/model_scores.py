@@ -104,9 +104,14 @@ HEAD = (
 
 
 def page(
-    rows: list[Row], also: list[Row], unseen: list[Row], problems: list[tuple[str, str]], hw: str
+    rows: list[Row],
+    also: list[Row],
+    unseen: list[Row],
+    problems: list[tuple[str, str]],
+    hw: str,
+    baseline: list[str],
 ) -> str:
-    """The page, as Markdown."""
+    """The page, as Markdown; `baseline` is the part before the families."""
     versions = sorted({row.torch for row in rows})
     parts: list[tuple[str, Callable[[Row], bool]]] = [
         ("all", lambda row: True),
@@ -176,7 +181,7 @@ def page(
         ]
         for version in versions:
             text.append(line(version, [row for row in every if row.torch == version]))
-    text += ["", "## By family", "", HEAD.format("family")]
+    text += [*baseline, "", "## By family", "", HEAD.format("family")]
     for family in sorted({row.family for row in every}):
         text.append(line(f"`{family}`", [row for row in every if row.family == family]))
     if problems:

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 from accuracy.model_plans import Planner, joined
 from accuracy.model_scores import Row, page
+from accuracy.totals import section
 
 DEVICES = Path(__file__).parents[2] / "crates/fusewright-device/devices"
 """The device files of this project."""
@@ -62,7 +63,9 @@ def main() -> int:
                     [name, *(getattr(row, field) for field in Row.__dataclass_fields__)]
                     for row in some
                 )
-    text = page(rows, also, unseen, problems, arguments.hw)
+    with arguments.pairs.open(newline="") as file:
+        baseline = section(csv.DictReader(file))
+    text = page(rows, also, unseen, problems, arguments.hw, baseline)
     if arguments.output:
         arguments.output.write_text(text)
     else:

@@ -39,8 +39,9 @@ def test_scores_are_means_of_errors() -> None:
 
 
 def test_the_page_has_families_and_reasons() -> None:
-    text = page(ROWS, ROWS[1:2], ROWS[:1], [("d.224", "no | reason")], "rtx-4090")
+    text = page(ROWS, ROWS[1:2], ROWS[:1], [("d.224", "no | reason")], "rtx-4090", ["", "## Base"])
     assert "| `g` | 1 |" in text
+    assert text.index("## Base") < text.index("## By family")
     assert "| `f` | 4 |" in text
     assert text.index("| later models |") < text.index("| unseen models |")
     assert "| `d.224` | no / reason |" in text
