@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from accuracy.model_plans import Planner, joined, seen_by_batch
+from accuracy.model_plans import CACHE, LAUNCHES, Planner, joined, seen_by_batch
 from accuracy.model_scores import Row, page, ranks, score
 
 
@@ -102,8 +102,8 @@ def test_a_larger_batch_sees_a_smaller_cache_and_shorter_launches() -> None:
     text = (
         "floor_us = { value = 2 }\ndispatch_us = { value = 6 }\nlast_level_mib = { value = 72 }\n"
     )
-    seen = seen_by_batch(text + "bandwidth_gb_s = { value = 1008 }\n", 4)
+    seen = seen_by_batch(text + "bandwidth_gb_s = { value = 1008 }\n", 4, (*LAUNCHES, CACHE))
     expected = [0.5, 1.5, 18, 1008]
     assert [float(value) for value in re.findall(r"value = ([0-9.]+)", seen)] == expected
     with pytest.raises(ValueError, match="`floor_us`"):
-        seen_by_batch("", 4)
+        seen_by_batch("", 4, LAUNCHES)
