@@ -87,9 +87,15 @@ impl Framework {
         Some(Stream { kind: StreamKind::Pointwise, flops: result.elements(), ..copy_of(result) })
     }
 
-    /// The kind of pass that folds rows.
-    pub(crate) fn norm(self, kind: StreamKind) -> StreamKind {
-        if self == Framework::Eager && kind == StreamKind::LayerNorm { StreamKind::BlockNorm } else { kind }
+    /// The kind of the pass that a norm is: one element by element where another pass has found the moments of its groups.
+    pub(crate) fn norm(self, graph: &Graph, works: &[NodeId], kind: StreamKind) -> StreamKind {
+        let of_groups = |&id: &NodeId| matches!(graph.node(id).op, Op::Normalization(Normalization::GroupNorm { .. }));
+        match (self, kind) {
+            (Framework::None, _) => kind,
+            (_, StreamKind::LayerNorm) if works.iter().any(of_groups) => StreamKind::Pointwise,
+            (Framework::Eager, StreamKind::LayerNorm) => StreamKind::BlockNorm,
+            _ => kind,
+        }
     }
 
     /// The pass that a lone interpolation is without a compiler; where channels lie innermost there is another kernel, which

@@ -71,7 +71,7 @@ pub(crate) fn launches(
     }
     let mut streams: Vec<Stream> = works.first().map(|_| stream_of(graph, &works, cost)).into_iter().collect();
     for stream in &mut streams {
-        stream.kind = framework.norm(stream.kind);
+        stream.kind = framework.norm(graph, &works, stream.kind);
     }
     kernels.extend(streams.into_iter().map(Kernel::Stream));
     kernels
