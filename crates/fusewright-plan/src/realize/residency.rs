@@ -2,8 +2,12 @@
 //!
 //! Results are on their way through the cache when they are written, and stay until as much other traffic has followed as
 //! the cache holds. A reader starts with what was written first, so what counts is the traffic from the begin of the kernel
-//! that wrote a value to the end of the one that reads it: the share of it that fits is the share of the value that is
-//! found. Inputs and weights of the graph are never taken to be there, and what is written goes to main memory in the end.
+//! that wrote a value to the end of the one that reads it, and the share of it that fits. A value that stays is spared both
+//! ways: it is read from the cache, and never written to main memory, as its room is handed out and overwritten next. Where
+//! only a share fits, lines leave in an order that is not the best, so the square of it is spared. Inputs and weights of the
+//! graph are never taken to be there.
+//!
+//! The form was chosen on the whole models of `docs/accuracy-models.md`.
 
 use fusewright_cost::time::{Attention, Convolution, Gemm, Kernel, Stream};
 use fusewright_device::{Class, Device};
@@ -18,6 +22,8 @@ const MIB: f64 = 1024.0 * 1024.0;
 struct Written {
     begin: f64,
     end: f64,
+    /// Some kernel has read it.
+    read: bool,
 }
 
 /// The last cache in the course of a plan.
@@ -57,7 +63,7 @@ impl<'a> Residency<'a> {
                 self.outside(members, bytes)
             } else {
                 // What follows within a group reads what was just made there.
-                bytes / 2.0 * self.share(Written { begin: rest, end: self.moved }, bytes)
+                bytes / 2.0 * self.share(Written { begin: rest, end: self.moved, read: false }, bytes)
             };
             rest = self.moved;
             self.moved += bytes;
@@ -65,7 +71,7 @@ impl<'a> Residency<'a> {
             let spared = (resident.min(bytes) * self.spared) as u64;
             found.push(with_bytes(kernel, kernel.bytes().saturating_sub(spared)));
         }
-        let written = Written { begin, end: self.moved };
+        let written = Written { begin, end: self.moved, read: false };
         for &id in members {
             for &output in &self.analysis.graph.node(id).outputs {
                 self.written[self.analysis.storage.root(output).index()] = Some(written);
@@ -74,9 +80,10 @@ impl<'a> Residency<'a> {
         found
     }
 
-    /// Bytes that a kernel reads of what kernels before it made, as far as they are in the cache.
-    fn outside(&self, members: &[NodeId], own: f64) -> f64 {
-        let (graph, storage) = (self.analysis.graph, &self.analysis.storage);
+    /// Bytes that need not be moved because a kernel finds what kernels before it made.
+    fn outside(&mut self, members: &[NodeId], own: f64) -> f64 {
+        let analysis = self.analysis;
+        let (graph, storage) = (analysis.graph, &analysis.storage);
         let mut seen = Vec::new();
         let mut resident = 0.0;
         for &id in members.iter().filter(|&&id| !storage.is_free(id)) {
@@ -87,7 +94,11 @@ impl<'a> Residency<'a> {
                 if !made_here && !seen.contains(&input) {
                     seen.push(input);
                     let bytes = tensor.dtype.bytes(storage.distinct_elements(input)) as f64;
-                    resident += bytes * self.share(written, own);
+                    let share = self.share(written, own);
+                    // What it is spared of being written counts once, with the first reader.
+                    let ways = if written.read { 1.0 } else { 2.0 };
+                    resident += ways * bytes * share * share;
+                    self.written[root.index()] = Some(Written { read: true, ..written });
                 }
             }
         }
