@@ -7,6 +7,7 @@
 mod data;
 mod errors;
 mod fit;
+mod own;
 mod search;
 mod sets;
 mod split;
