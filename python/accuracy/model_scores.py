@@ -135,8 +135,9 @@ def page(
         "interpolation was found on one family, `efficientformer_v2`; the slow kernel for windows above 7 by 7 over channels",
         "that lie innermost on `convmixer` (`edgenext`, which has such windows too, agrees); the second reading of group norms",
         "on `efficientnet_b3_gn` and `resnetv2_101x1_bit`; the rates of convolutions, grouped ones above all, on these models and the",
-        "first 56 of the later ones; the dispatch of this card on `efficientvit`; the form of what the last cache spares on all of them. Which kernels PyTorch launches beside those of a graph",
-        "was read off models of timm on an H100 under PyTorch 2.11 (`python -m accuracy.profile_models`, its table is",
+        "first 56 of the later ones; the dispatch of this card on `efficientvit`; the form of what the last cache spares on all",
+        "of them. Which kernels PyTorch launches beside those of a graph, and what its layer norms take, was read off models of timm",
+        "on an H100 under PyTorch 2.11 (`python -m accuracy.profile_models`, its table is",
         "`python/accuracy/measured/h100-sxm/timm-ops.csv`; `docs/cost-model.md`), not off these times. Under",
         "2.4 attention over five axes stayed in f16: `nest`, `hiera`, `twins` and SAM are priced for 2.9 all the same.",
         "",
@@ -167,7 +168,7 @@ def page(
         text += [
             "",
             f"{len({row.model for row in unseen})} other models, of {len({row.family for row in unseen})} of these families,",
-            "one a family, that were exported last. With what the last cache spares in its former form they were at 0.189 and 0.134:",
+            "one a family, that were exported when all but the form of what the last cache spares was set; it was chosen with them in view:",
             "",
             HEAD.format("unseen models"),
         ]
